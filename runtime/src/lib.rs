@@ -1,0 +1,21 @@
+//! Darsena's embedded container engine: it runs containers itself, by system calls.
+//!
+//! It knows nothing of HTTP serving, users or SQLite.
+
+pub mod id;
+pub mod spec;
+
+#[cfg(feature = "engine")]
+pub mod digest;
+#[cfg(feature = "engine")]
+pub mod error;
+#[cfg(feature = "engine")]
+pub mod oci;
+#[cfg(feature = "engine")]
+pub mod paths;
+#[cfg(feature = "engine")]
+pub mod reference;
+#[cfg(feature = "engine")]
+pub mod request;
+#[cfg(feature = "engine")]
+pub mod view;

@@ -1,0 +1,161 @@
+//! The on-disk layout. Nobody else joins state paths.
+//!
+//! ```text
+//! <data root>/                0700, durable, one owner at a time
+//!   lock                      held by the owner (flock)
+//!   engine.json               engine id, layout version
+//!   content/sha256/<hex>      blobs; content/ingest/<name> while they come
+//!   snapshots/<hex>/fs        unpacked layers, named by chain id; snapshots/tmp-*, snapshots/trash/*
+//!   images/<hex>.json         image records, named by image id
+//!   references.json           names to images
+//!   containers/<id>/          record.json, status.json, hostname, hosts, resolv.conf
+//!     rootfs/upper, rootfs/work      writable layer
+//!     log/                    segments and index
+//!     exit                    written by the monitor when the process ended
+//!   network/leases.json       addresses
+//!   trash/                    what was removed and is still being unlinked
+//! <run root>/                 0700, tmpfs on most hosts, gone after a reboot
+//!   c/<first 16 of id>/       sock (the monitor's), state of one running container
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    digest::{ChainId, Digest, ImageId},
+    id::ContainerId,
+};
+
+/// The engine's two roots and every path below them.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    data: PathBuf,
+    run: PathBuf,
+}
+
+impl Paths {
+    /// Both roots must be absolute.
+    pub fn new(data: PathBuf, run: PathBuf) -> Self {
+        debug_assert!(data.is_absolute() && run.is_absolute());
+        Self { data, run }
+    }
+
+    /// The durable root.
+    pub fn data_root(&self) -> &Path {
+        &self.data
+    }
+
+    /// The alive-only root.
+    pub fn run_root(&self) -> &Path {
+        &self.run
+    }
+
+    /// The file whose lock owns the data root.
+    pub fn lock(&self) -> PathBuf {
+        self.data.join("lock")
+    }
+
+    /// Engine id and layout version.
+    pub fn engine(&self) -> PathBuf {
+        self.data.join("engine.json")
+    }
+
+    /// All blobs.
+    pub fn content(&self) -> PathBuf {
+        self.data.join("content")
+    }
+
+    /// One blob.
+    pub fn blob(&self, digest: Digest) -> PathBuf {
+        self.content().join("sha256").join(digest.hex())
+    }
+
+    /// Blobs that are still coming.
+    pub fn ingests(&self) -> PathBuf {
+        self.content().join("ingest")
+    }
+
+    /// All unpacked layers.
+    pub fn snapshots(&self) -> PathBuf {
+        self.data.join("snapshots")
+    }
+
+    /// One unpacked layer's folder; its files are in `fs` below.
+    pub fn snapshot(&self, chain: ChainId) -> PathBuf {
+        self.snapshots().join(chain.0.hex())
+    }
+
+    /// All image records.
+    pub fn images(&self) -> PathBuf {
+        self.data.join("images")
+    }
+
+    /// One image's record.
+    pub fn image(&self, id: ImageId) -> PathBuf {
+        self.images().join(format!("{}.json", id.hex()))
+    }
+
+    /// Names to images.
+    pub fn references(&self) -> PathBuf {
+        self.data.join("references.json")
+    }
+
+    /// All containers.
+    pub fn containers(&self) -> PathBuf {
+        self.data.join("containers")
+    }
+
+    /// One container's folder.
+    pub fn container(&self, id: &ContainerId) -> PathBuf {
+        self.containers().join(id.as_str())
+    }
+
+    /// One container's record.
+    pub fn container_record(&self, id: &ContainerId) -> PathBuf {
+        self.container(id).join("record.json")
+    }
+
+    /// One container's status.
+    pub fn container_status(&self, id: &ContainerId) -> PathBuf {
+        self.container(id).join("status.json")
+    }
+
+    /// What was removed and is still being unlinked.
+    pub fn trash(&self) -> PathBuf {
+        self.data.join("trash")
+    }
+
+    /// Folder of one container's writable layer: `upper` and `work` below.
+    pub fn rootfs(&self, id: &ContainerId) -> PathBuf {
+        self.container(id).join("rootfs")
+    }
+
+    /// Folder of one container's log.
+    pub fn log(&self, id: &ContainerId) -> PathBuf {
+        self.container(id).join("log")
+    }
+
+    /// What the monitor writes when the process has ended.
+    pub fn exit(&self, id: &ContainerId) -> PathBuf {
+        self.container(id).join("exit")
+    }
+
+    /// The network's own state.
+    pub fn network(&self) -> PathBuf {
+        self.data.join("network")
+    }
+
+    /// Run folders of all containers.
+    pub fn run_containers(&self) -> PathBuf {
+        self.run.join("c")
+    }
+
+    /// Run folder of one container. Short: a socket's path may have 107 bytes (unix(7)).
+    pub fn run_container(&self, id: &ContainerId) -> PathBuf {
+        self.run_containers().join(&id.as_str()[..16])
+    }
+
+    /// The monitor's control socket of one container.
+    pub fn monitor_socket(&self, id: &ContainerId) -> PathBuf {
+        self.run_container(id).join("sock")
+    }
+}
