@@ -2,13 +2,19 @@
 //!
 //! It knows nothing of HTTP serving, users or SQLite.
 
+pub mod fault;
 pub mod id;
 pub mod spec;
+pub mod sys;
 
 #[cfg(feature = "engine")]
 pub mod digest;
 #[cfg(feature = "engine")]
+pub mod durable;
+#[cfg(feature = "engine")]
 pub mod error;
+#[cfg(feature = "engine")]
+pub mod meter;
 #[cfg(feature = "engine")]
 pub mod oci;
 #[cfg(feature = "engine")]
@@ -17,5 +23,7 @@ pub mod paths;
 pub mod reference;
 #[cfg(feature = "engine")]
 pub mod request;
+#[cfg(feature = "engine")]
+pub mod undo;
 #[cfg(feature = "engine")]
 pub mod view;
