@@ -8,11 +8,17 @@ pub mod spec;
 pub mod sys;
 
 #[cfg(feature = "engine")]
+pub mod content;
+#[cfg(feature = "engine")]
 pub mod digest;
 #[cfg(feature = "engine")]
 pub mod durable;
 #[cfg(feature = "engine")]
 pub mod error;
+#[cfg(feature = "engine")]
+pub mod image;
+#[cfg(feature = "engine")]
+pub mod lease;
 #[cfg(feature = "engine")]
 pub mod meter;
 #[cfg(feature = "engine")]
@@ -22,7 +28,11 @@ pub mod paths;
 #[cfg(feature = "engine")]
 pub mod reference;
 #[cfg(feature = "engine")]
+pub mod registry;
+#[cfg(feature = "engine")]
 pub mod request;
+#[cfg(feature = "engine")]
+pub mod snapshot;
 #[cfg(feature = "engine")]
 pub mod undo;
 #[cfg(feature = "engine")]

@@ -1,0 +1,101 @@
+//! A layer's stream to a folder by two threads: one reads, inflates and hashes, the other writes files.
+
+use std::{
+    io::{self, Read},
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Error,
+    inflate::{Compression, Inflate},
+    pipe::pipe,
+    tree,
+    untar::{Limits, untar},
+};
+use crate::digest::{DiffId, Digest};
+
+/// Plain bytes a layer may always have, and how many more times than its compressed bytes beyond that.
+const FREE_PLAIN_BYTES: u64 = 4 << 30;
+const MAX_RATIO: u64 = 500;
+
+/// A layer's stream.
+pub struct Layer<R> {
+    /// The bytes, compressed or not.
+    pub from: R,
+    /// Digest of the bytes if it was verified already: a plain layer needs no second hash then.
+    pub verified: Option<Digest>,
+    /// What its plain bytes must hash to.
+    pub diff_id: DiffId,
+}
+
+/// Unpacks into the empty folder `fs`, using the empty folder `trash` beside it. `progress` is told how many bytes of
+/// `from` were read. On error the folder is in any state.
+pub fn apply<R: Read + Send>(
+    layer: Layer<R>,
+    fs: &Path,
+    trash: &Path,
+    limits: Limits,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<(), Error> {
+    let root = tree::open_path(fs)?;
+    let trash = tree::open_path(trash)?;
+    let taken = AtomicU64::new(0);
+    let counted = Counted { from: layer.from, taken: &taken };
+    let (filler, mut drain) = pipe();
+    let (written, found) = thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let inflate = match Inflate::new(counted) {
+                Ok(inflate) => inflate,
+                Err(error) => {
+                    filler.pump(io::empty(), |_| Ok(()));
+                    return Err(error);
+                }
+            };
+            let known = layer.verified.filter(|_| inflate.compression == Compression::Plain);
+            let mut hash = Sha256::new();
+            let mut plain = 0;
+            filler.pump(inflate, |bytes| {
+                if known.is_none() {
+                    hash.update(bytes);
+                }
+                plain += bytes.len() as u64;
+                let taken = taken.load(Ordering::Relaxed);
+                progress(taken);
+                if plain > FREE_PLAIN_BYTES && plain / MAX_RATIO > taken {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "it inflates to far more than it should"));
+                }
+                Ok(())
+            });
+            Ok(known.unwrap_or_else(|| Digest::from_hash(hash)))
+        });
+        let written = untar(&mut drain, &root, &trash, limits).and_then(|()| {
+            // The diff id covers what follows the archive's end too.
+            io::copy(&mut drain, &mut io::sink()).map_err(super::untar::Error::Read)
+        });
+        drop(drain);
+        (written, reading.join().unwrap_or_else(|_| Err(io::Error::other("the reading thread panicked"))))
+    });
+    let found = found?;
+    written?;
+    if found != layer.diff_id.0 {
+        return Err(Error::DiffId { wanted: layer.diff_id, found: DiffId(found) });
+    }
+    Ok(())
+}
+
+struct Counted<'a, R> {
+    from: R,
+    taken: &'a AtomicU64,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.from.read(into)?;
+        self.taken.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}

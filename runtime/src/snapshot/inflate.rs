@@ -1,0 +1,143 @@
+//! Layers and archives come plain, gzip or zstd; the first bytes tell.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+/// Window a zstd frame may ask for, as a power of two: 128 MiB, what `zstd -d` allows too.
+const ZSTD_WINDOW_LOG: u32 = 27;
+
+/// How bytes are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    Plain,
+    /// gzip, one or many members.
+    Gzip,
+    /// zstd frames, skippable ones among them.
+    Zstd,
+}
+
+/// A reader of the plain bytes, and what it undoes.
+pub struct Inflate<'a> {
+    /// What the first bytes said.
+    pub compression: Compression,
+    reader: Box<dyn Read + Send + 'a>,
+}
+
+impl<'a> Inflate<'a> {
+    /// Looks at the first bytes.
+    pub fn new(from: impl Read + Send + 'a) -> io::Result<Self> {
+        let mut from = BufReader::with_capacity(256 << 10, Chained::peek(from)?);
+        let magic = from.fill_buf()?;
+        let (compression, reader): (_, Box<dyn Read + Send + 'a>) = match magic {
+            [0x1f, 0x8b, ..] => (Compression::Gzip, Box::new(MultiGzDecoder::new(from))),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(from)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+                (Compression::Zstd, Box::new(decoder))
+            }
+            [0xfd, b'7', b'z', b'X', b'Z', ..] => return Err(unsupported("xz")),
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => return Err(unsupported("bzip2")),
+            _ => (Compression::Plain, Box::new(from)),
+        };
+        Ok(Self { compression, reader })
+    }
+}
+
+fn unsupported(name: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, format!("{name} compression is not supported, use gzip or zstd"))
+}
+
+impl Read for Inflate<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(into)
+    }
+}
+
+/// The first bytes read ahead, so that a reader that gives one byte at a time can be looked at too.
+struct Chained<R> {
+    head: [u8; 6],
+    taken: usize,
+    filled: usize,
+    rest: R,
+}
+
+impl<R: Read> Chained<R> {
+    fn peek(mut rest: R) -> io::Result<Self> {
+        let mut head = [0; 6];
+        let mut filled = 0;
+        while filled < head.len() {
+            match rest.read(&mut head[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { head, taken: 0, filled, rest })
+    }
+}
+
+impl<R: Read> Read for Chained<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.filled {
+            return self.rest.read(into);
+        }
+        let n = into.len().min(self.filled - self.taken);
+        into[..n].copy_from_slice(&self.head[self.taken..self.taken + n]);
+        self.taken += n;
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn inflate(bytes: &[u8]) -> io::Result<(Compression, Vec<u8>)> {
+        let mut reader = Inflate::new(bytes)?;
+        let mut plain = Vec::new();
+        reader.read_to_end(&mut plain)?;
+        Ok((reader.compression, plain))
+    }
+
+    #[test]
+    fn every_kind_is_told_and_undone() {
+        assert_eq!(inflate(b"plain").unwrap(), (Compression::Plain, b"plain".to_vec()));
+        assert_eq!(inflate(b"").unwrap(), (Compression::Plain, Vec::new()));
+        let members = [gzip(b"one "), gzip(b"two")].concat();
+        assert_eq!(inflate(&members).unwrap(), (Compression::Gzip, b"one two".to_vec()));
+        let skippable = [0x52, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9];
+        let frames =
+            [zstd::encode_all(&b"one "[..], 1).unwrap(), skippable.to_vec(), zstd::encode_all(&b"two"[..], 1).unwrap()];
+        assert_eq!(inflate(&frames.concat()).unwrap(), (Compression::Zstd, b"one two".to_vec()));
+        let first_skippable = [skippable.to_vec(), frames[0].clone()].concat();
+        assert_eq!(inflate(&first_skippable).unwrap(), (Compression::Zstd, b"one ".to_vec()));
+    }
+
+    #[test]
+    fn truncated_and_trailing_bytes_are_errors() {
+        let whole = gzip(&vec![5; 100_000]);
+        assert!(inflate(&whole[..whole.len() - 4]).is_err());
+        assert!(inflate(&[whole, b"garbage".to_vec()].concat()).is_err());
+        let whole = zstd::encode_all(&vec![5; 100_000][..], 1).unwrap();
+        assert!(inflate(&whole[..whole.len() - 1]).is_err());
+        assert_eq!(inflate(b"\xfd7zXZ\0").unwrap_err().kind(), io::ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_giant_zstd_window_is_refused() {
+        // Magic, frame header descriptor without single segment, window descriptor of 2^41.
+        assert!(inflate(&[0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf8, 0x01, 0x00, 0x00]).is_err());
+    }
+}
