@@ -14,6 +14,8 @@ pub mod digest;
 #[cfg(feature = "engine")]
 pub mod durable;
 #[cfg(feature = "engine")]
+pub mod engine;
+#[cfg(feature = "engine")]
 pub mod error;
 #[cfg(feature = "engine")]
 pub mod image;
@@ -21,6 +23,8 @@ pub mod image;
 pub mod lease;
 #[cfg(feature = "engine")]
 pub mod meter;
+#[cfg(feature = "engine")]
+pub mod network;
 #[cfg(feature = "engine")]
 pub mod oci;
 #[cfg(feature = "engine")]

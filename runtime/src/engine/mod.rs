@@ -1,0 +1,3 @@
+//! The engine's flows.
+
+pub mod proxy;

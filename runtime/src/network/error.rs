@@ -1,0 +1,101 @@
+//! What can go wrong with the network.
+
+use std::{io, net::Ipv4Addr, path::PathBuf};
+
+use super::subnet::Subnet;
+use crate::{
+    error::{self, ErrorKind},
+    request::ContainerPort,
+};
+
+/// A failure of the network room.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something on the host, outside of the engine, holds a port, or its address is not the host's.
+    #[error(
+        "driver failed programming external connectivity on endpoint {endpoint}: failed to bind host port for \
+         {host_ip}:{}:{container_ip}:{port}: {}",
+        host_port.map_or_else(String::new, |port| port.to_string()),
+        reason(source)
+    )]
+    PortUnavailable {
+        /// Name and id of the container.
+        endpoint: String,
+        /// The host address asked for.
+        host_ip: Ipv4Addr,
+        /// The host port asked for, if one was.
+        host_port: Option<u16>,
+        /// The container's address.
+        container_ip: Ipv4Addr,
+        /// The port inside.
+        port: ContainerPort,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Another container holds a port.
+    #[error(
+        "driver failed programming external connectivity on endpoint {endpoint}: Bind for {host_ip}:{host_port} failed: \
+         port is already allocated"
+    )]
+    PortAllocated {
+        /// Name and id of the container that wanted it.
+        endpoint: String,
+        /// The host address asked for.
+        host_ip: Ipv4Addr,
+        /// The host port.
+        host_port: u16,
+    },
+    /// Every address is leased.
+    #[error("no available IPv4 addresses on the network {subnet}")]
+    NoAddress {
+        /// The network.
+        subnet: Subnet,
+    },
+    /// Each network that may be used has addresses the host has routes to.
+    #[error("every network the bridge could use overlaps a route of this host")]
+    NoSubnet,
+    /// The kernel refused something.
+    #[error("{what}: {source}")]
+    Kernel {
+        /// What was asked of it.
+        what: String,
+        /// Its answer.
+        source: io::Error,
+    },
+    /// The network's state can't be read or written.
+    #[error("network state {path:?}: {source}", path = path.display())]
+    State {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// For `map_err` behind a call to the kernel.
+    pub(super) fn kernel(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Kernel { what: what.into(), source }
+    }
+}
+
+/// The reasons people search for, in the words of Docker.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "address already in use".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "cannot assign requested address".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+impl From<Error> for error::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::PortUnavailable { .. } | Error::PortAllocated { .. } => ErrorKind::Conflict,
+            Error::NoAddress { .. } | Error::NoSubnet => ErrorKind::Exhausted,
+            Error::Kernel { .. } | Error::State { .. } => ErrorKind::Internal,
+        };
+        Self::with_source(kind, error.to_string(), error)
+    }
+}

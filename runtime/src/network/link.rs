@@ -1,0 +1,267 @@
+//! Links, addresses and routes, by rtnetlink.
+
+use std::{
+    fs, io,
+    net::Ipv4Addr,
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+use super::subnet::Subnet;
+use crate::{
+    sys::netlink::{ACK, APPEND, Attributes, CREATE, DUMP, EXCL, Family, Message, Received, Socket},
+    view::NetworkStats,
+};
+
+const NEW_LINK: u16 = 16;
+const DELETE_LINK: u16 = 17;
+const GET_LINK: u16 = 18;
+const SET_LINK: u16 = 19;
+const NEW_ADDRESS: u16 = 20;
+const DELETE_ADDRESS: u16 = 21;
+const GET_ADDRESS: u16 = 22;
+const NEW_ROUTE: u16 = 24;
+const GET_ROUTE: u16 = 26;
+
+const LINK_ADDRESS: u16 = 1;
+const LINK_NAME: u16 = 3;
+const LINK_MASTER: u16 = 10;
+const LINK_PORT: u16 = 12;
+const LINK_INFO: u16 = 18;
+const LINK_STATS: u16 = 23;
+const LINK_NETNS: u16 = 28;
+const INFO_KIND: u16 = 1;
+const INFO_DATA: u16 = 2;
+const VETH_PEER: u16 = 1;
+const PORT_HAIRPIN: u16 = 4;
+const BRIDGE_STP: u16 = 5;
+const ADDRESS: u16 = 1;
+const ADDRESS_LOCAL: u16 = 2;
+const ADDRESS_BROADCAST: u16 = 4;
+const ROUTE_DESTINATION: u16 = 1;
+const ROUTE_LINK: u16 = 4;
+const ROUTE_GATEWAY: u16 = 5;
+
+const INET: u8 = 2;
+const BRIDGE: u8 = 7;
+const UP: u32 = 1;
+const TABLE_MAIN: u8 = 254;
+const PROTOCOL_BOOT: u8 = 3;
+const UNICAST: u8 = 1;
+
+/// The interface's name inside every container.
+pub(super) const INSIDE: &str = "eth0";
+
+/// A link as the kernel lists it.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    pub(super) index: u32,
+    pub(super) name: String,
+    pub(super) master: Option<u32>,
+    pub(super) kind: String,
+    pub(super) stats: NetworkStats,
+}
+
+/// The links of the network namespace this was opened in.
+#[derive(Debug)]
+pub(super) struct Links(Socket);
+
+fn link_header(index: u32, flags: u32, change: u32) -> [u8; 16] {
+    let mut header = [0; 16];
+    header[4..8].copy_from_slice(&index.to_ne_bytes());
+    header[8..12].copy_from_slice(&flags.to_ne_bytes());
+    header[12..16].copy_from_slice(&change.to_ne_bytes());
+    header
+}
+
+fn address_header(prefix_len: u8, index: u32) -> [u8; 8] {
+    let index = index.to_ne_bytes();
+    [INET, prefix_len, 0, 0, index[0], index[1], index[2], index[3]]
+}
+
+impl Links {
+    pub(super) fn open() -> io::Result<Self> {
+        Socket::open(Family::Route).map(Self)
+    }
+
+    /// A link by name.
+    pub(super) fn find(&mut self, name: &str) -> io::Result<Option<Link>> {
+        match self.0.request(&Message::new(GET_LINK, 0, &link_header(0, 0, 0)).text(LINK_NAME, name)) {
+            Ok(answers) => Ok(answers.iter().find_map(read_link)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every link.
+    pub(super) fn list(&mut self) -> io::Result<Vec<Link>> {
+        let answers = self.0.request(&Message::new(GET_LINK, DUMP, &link_header(0, 0, 0)))?;
+        Ok(answers.iter().filter_map(read_link).collect())
+    }
+
+    /// Removes a link; absent is well.
+    pub(super) fn remove(&mut self, name: &str) -> io::Result<()> {
+        let message = Message::new(DELETE_LINK, ACK, &link_header(0, 0, 0)).text(LINK_NAME, name);
+        match self.0.request(&message) {
+            Err(error) if !is_absent(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn up(&mut self, name: &str) -> io::Result<()> {
+        let message = Message::new(SET_LINK, ACK, &link_header(0, UP, UP)).text(LINK_NAME, name);
+        self.0.request(&message).map(drop)
+    }
+
+    pub(super) fn set_master(&mut self, index: u32, bridge: u32) -> io::Result<()> {
+        let message = Message::new(SET_LINK, ACK, &link_header(index, 0, 0)).number(LINK_MASTER, bridge);
+        self.0.request(&message).map(drop)
+    }
+
+    /// Lets the bridge send frames back to the port they came from. Where the host filters bridged traffic too
+    /// (br_netfilter), a container reaches its own published port only so.
+    pub(super) fn set_hairpin(&mut self, index: u32) -> io::Result<()> {
+        let mut header = link_header(index, 0, 0);
+        header[0] = BRIDGE;
+        let message = Message::new(SET_LINK, ACK, &header).nest(LINK_PORT, |port| port.attribute(PORT_HAIRPIN, &[1]));
+        self.0.request(&message).map(drop)
+    }
+
+    /// Makes a bridge, without spanning tree, and with a fixed address (else it would change with its ports).
+    pub(super) fn add_bridge(&mut self, name: &str, mac: [u8; 6]) -> io::Result<()> {
+        let message = Message::new(NEW_LINK, ACK | CREATE | EXCL, &link_header(0, 0, 0))
+            .text(LINK_NAME, name)
+            .attribute(LINK_ADDRESS, &mac)
+            .nest(LINK_INFO, |info| info.text(INFO_KIND, "bridge").nest(INFO_DATA, |data| data.number(BRIDGE_STP, 0)));
+        self.0.request(&message).map(drop)
+    }
+
+    /// Makes a pair: one end here as a port of the bridge, the other as `eth0` in `netns`. Both are down.
+    pub(super) fn add_pair(
+        &mut self,
+        name: &str,
+        bridge: u32,
+        netns: BorrowedFd<'_>,
+        inside_mac: [u8; 6],
+    ) -> io::Result<()> {
+        let message = Message::new(NEW_LINK, ACK | CREATE | EXCL, &link_header(0, 0, 0))
+            .text(LINK_NAME, name)
+            .number(LINK_MASTER, bridge)
+            .nest(LINK_INFO, |info| {
+                info.text(INFO_KIND, "veth").nest(INFO_DATA, |data| {
+                    data.nest(VETH_PEER, |peer| {
+                        peer.raw(&link_header(0, 0, 0))
+                            .text(LINK_NAME, INSIDE)
+                            .attribute(LINK_ADDRESS, &inside_mac)
+                            .attribute(LINK_NETNS, &netns.as_raw_fd().to_ne_bytes())
+                    })
+                })
+            });
+        self.0.request(&message).map(drop)
+    }
+
+    /// The IPv4 addresses of a link.
+    pub(super) fn addresses(&mut self, index: u32) -> io::Result<Vec<(Ipv4Addr, u8)>> {
+        let answers = self.0.request(&Message::new(GET_ADDRESS, DUMP, &address_header(0, 0)))?;
+        let of_link = answers.iter().filter_map(|answer| {
+            let header = answer.payload.get(..8)?;
+            let owner = u32::from_ne_bytes([header[4], header[5], header[6], header[7]]);
+            (header[0] == INET && owner == index).then_some(())?;
+            Some((ipv4(answer.attributes(8).get(ADDRESS_LOCAL)?)?, header[1]))
+        });
+        Ok(of_link.collect())
+    }
+
+    /// Gives a link an address; having it already is well.
+    pub(super) fn add_address(&mut self, index: u32, address: Ipv4Addr, subnet: Subnet) -> io::Result<()> {
+        let message = Message::new(NEW_ADDRESS, ACK | CREATE | EXCL, &address_header(subnet.prefix_len(), index))
+            .attribute(ADDRESS_LOCAL, &address.octets())
+            .attribute(ADDRESS, &address.octets())
+            .attribute(ADDRESS_BROADCAST, &subnet.broadcast().octets());
+        match self.0.request(&message) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn remove_address(&mut self, index: u32, address: Ipv4Addr, prefix_len: u8) -> io::Result<()> {
+        let message = Message::new(DELETE_ADDRESS, ACK, &address_header(prefix_len, index))
+            .attribute(ADDRESS_LOCAL, &address.octets());
+        self.0.request(&message).map(drop)
+    }
+
+    pub(super) fn add_default_route(&mut self, index: u32, gateway: Ipv4Addr) -> io::Result<()> {
+        let header = [INET, 0, 0, 0, TABLE_MAIN, PROTOCOL_BOOT, 0, UNICAST, 0, 0, 0, 0];
+        let message = Message::new(NEW_ROUTE, ACK | CREATE | APPEND, &header)
+            .attribute(ROUTE_GATEWAY, &gateway.octets())
+            .number(ROUTE_LINK, index);
+        self.0.request(&message).map(drop)
+    }
+
+    /// Destinations the host has routes to, default routes and those through `except` left out.
+    pub(super) fn destinations(&mut self, except: Option<u32>) -> io::Result<Vec<Subnet>> {
+        let header = [INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let answers = self.0.request(&Message::new(GET_ROUTE, DUMP, &header))?;
+        let destinations = answers.iter().filter_map(|answer| {
+            let prefix_len = *answer.payload.get(1)?;
+            let attributes = answer.attributes(12);
+            let through = attributes.number(ROUTE_LINK);
+            (prefix_len > 0 && (through.is_none() || through != except)).then_some(())?;
+            Some(Subnet::containing(ipv4(attributes.get(ROUTE_DESTINATION)?)?, prefix_len))
+        });
+        Ok(destinations.collect())
+    }
+}
+
+fn read_link(message: &Received) -> Option<Link> {
+    (message.kind == NEW_LINK).then_some(())?;
+    let attributes = message.attributes(16);
+    let kind = attributes.get(LINK_INFO).and_then(|info| Attributes::new(info).text(INFO_KIND)).unwrap_or_default();
+    Some(Link {
+        index: u32::from_ne_bytes(message.payload.get(4..8)?.try_into().ok()?),
+        name: attributes.text(LINK_NAME)?.to_owned(),
+        master: attributes.number(LINK_MASTER),
+        kind: kind.to_owned(),
+        stats: attributes.get(LINK_STATS).map(read_stats).unwrap_or_default(),
+    })
+}
+
+/// Counters as the other end of the pair sees them: what this end sent, that one received.
+fn read_stats(bytes: &[u8]) -> NetworkStats {
+    let at = |index: usize| {
+        let field = bytes.get(index * 8..index * 8 + 8).and_then(|field| field.try_into().ok());
+        field.map_or(0, u64::from_ne_bytes)
+    };
+    NetworkStats {
+        tx_packets: at(0),
+        rx_packets: at(1),
+        tx_bytes: at(2),
+        rx_bytes: at(3),
+        tx_errors: at(4),
+        rx_errors: at(5),
+        tx_dropped: at(6),
+        rx_dropped: at(7),
+    }
+}
+
+fn ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
+    Some(<[u8; 4]>::try_from(bytes).ok()?.into())
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(nix::libc::ENODEV)
+}
+
+/// Switches IPv6 off on a link of the calling thread's namespace: no addresses, no router advertisements taken. Where
+/// the kernel has no IPv6 there is nothing to switch.
+pub(super) fn without_ipv6(name: &str) -> io::Result<()> {
+    match fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1") {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Lets the calling thread's namespace forward IPv4 packets, unless it does already.
+pub(super) fn forward_ipv4() -> io::Result<()> {
+    let path = "/proc/sys/net/ipv4/ip_forward";
+    if fs::read(path)?.first() == Some(&b'1') { Ok(()) } else { fs::write(path, "1") }
+}
