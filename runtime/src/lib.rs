@@ -4,9 +4,12 @@
 
 pub mod fault;
 pub mod id;
+pub mod logs;
 pub mod spec;
 pub mod sys;
 
+#[cfg(feature = "engine")]
+pub mod cgroup;
 #[cfg(feature = "engine")]
 pub mod content;
 #[cfg(feature = "engine")]
@@ -35,6 +38,8 @@ pub mod reference;
 pub mod registry;
 #[cfg(feature = "engine")]
 pub mod request;
+#[cfg(feature = "engine")]
+pub mod seccomp;
 #[cfg(feature = "engine")]
 pub mod snapshot;
 #[cfg(feature = "engine")]
