@@ -4,7 +4,9 @@
 
 pub mod fault;
 pub mod id;
+pub mod init;
 pub mod logs;
+pub mod monitor;
 pub mod spec;
 pub mod sys;
 

@@ -1,0 +1,177 @@
+//! What only the host's root can make for a container: its id map, the overlay over mapped layers, its /dev.
+//!
+//! It happens in a mount namespace of the monitor's own, which then holds the overlay: when the container ends, the
+//! last reference to it is here, so that writing back dirty data delays the monitor's end but not the report.
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
+
+use nix::{
+    fcntl::{OFlag, open as open_path},
+    mount::{MsFlags, mount as classic_mount},
+    sched::{CloneFlags, unshare},
+    sys::{
+        stat::{Mode, SFlag, makedev, mknodat},
+        statvfs::{FsFlags, fstatvfs},
+    },
+    unistd::symlinkat,
+};
+
+use crate::{
+    init::{
+        failure::{Result, Stage, refuse},
+        rootfs::bind_source,
+    },
+    spec::{IdMap, LaunchSpec, Rootfs},
+    sys::{
+        mount::{self, NOEXEC, NOSUID, NewFs, attach, open_tree},
+        privilege::{no_setuid_fixup, set_fs_ids},
+    },
+};
+
+const DEVICES: &[(&str, u64, u64)] =
+    &[("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+
+const LINKS: &[(&str, &str)] = &[
+    ("ptmx", "pts/ptmx"),
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("core", "/proc/kcore"),
+];
+
+/// Maps the ids of a process in a new user namespace and returns that namespace.
+pub fn map_ids(pid: i32, map: IdMap) -> Result<OwnedFd> {
+    let line = format!("0 {} {}\n", map.base, map.size);
+    for file in ["uid_map", "gid_map"] {
+        fs::OpenOptions::new()
+            .write(true)
+            .open(format!("/proc/{pid}/{file}"))
+            .and_then(|mut file| file.write_all(line.as_bytes()))
+            .stage(format!("write {file}"))?;
+    }
+    namespace(pid, "user").stage("open user namespace")
+}
+
+/// A namespace of a process, held.
+pub fn namespace(pid: i32, kind: &str) -> io::Result<OwnedFd> {
+    Ok(fs::File::open(format!("/proc/{pid}/ns/{kind}"))?.into())
+}
+
+/// Makes the root file system, /dev and the file binds; in the order init expects them.
+pub fn mounts(spec: &LaunchSpec, userns: Option<&OwnedFd>) -> Result<Vec<OwnedFd>> {
+    own_mounts()?;
+    let base = spec.id_map.map_or(0, |map| map.base);
+    let root = overlay(&spec.run_dir, &spec.rootfs, userns, base)?;
+    let mut all = vec![root, devices(base, spec.process.tty.is_some()).stage("make /dev")?];
+    for file in &spec.files {
+        all.push(bind_source(&file.source, userns).stage(format!("bind {}", file.source.display()))?);
+    }
+    Ok(all)
+}
+
+/// Leaves the host's mount namespace.
+pub fn own_mounts() -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS).stage("make a mount namespace")?;
+    // Unmounts on the host still reach this namespace, so that nothing is kept busy by it.
+    let nothing = None::<&str>;
+    classic_mount(nothing, "/", nothing, MsFlags::MS_SLAVE | MsFlags::MS_REC, nothing).stage("detach mount events")
+}
+
+/// Places a copy of a folder's mount at `name` below the present folder, with ids mapped.
+fn place(path: &Path, name: &str, userns: Option<&OwnedFd>) -> Result<()> {
+    let stage = format!("open {}", path.display());
+    let dir = open_path(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).stage(&stage)?;
+    let copy = open_tree(&dir, c"", false).stage(&stage)?;
+    if let Some(userns) = userns {
+        mount::idmap(&copy, userns).stage(format!("map ids of {}", path.display()))?;
+    }
+    fs::create_dir(name).stage("make a mount point")?;
+    let target = open_path(name, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+    attach(copy, target.stage("open a mount point")?).stage("attach a layer")
+}
+
+/// The overlay as a detached mount. Layers are named `0`, `1`, … in a tmpfs, so that even hundreds fit the one page
+/// that mount options may take; as attached mounts, because kernels before 6.15 refuse detached ones.
+pub fn overlay(run_dir: &Path, rootfs: &Rootfs, userns: Option<&OwnedFd>, base: u32) -> Result<OwnedFd> {
+    let point = run_dir.join("mnt");
+    fs::create_dir_all(&point).stage("make a mount point")?;
+    let size = Some("size=1m,mode=0700");
+    classic_mount(Some("tmpfs"), &point, Some("tmpfs"), MsFlags::MS_NOSUID, size).stage("mount scratch")?;
+    std::env::set_current_dir(&point).stage("enter scratch")?;
+    for name in ["upper", "work"] {
+        match fs::create_dir(rootfs.writable.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error).stage("make upper"),
+            _ => {}
+        }
+    }
+    let mut names = Vec::new();
+    for (number, lower) in rootfs.lowers.iter().enumerate() {
+        let name = number.to_string();
+        place(lower, &name, userns)?;
+        names.push(name);
+    }
+    place(&rootfs.writable, "w", userns)?;
+    fs::create_dir("root").stage("make a mount point")?;
+    let mut options = format!("lowerdir={},upperdir=w/upper,workdir=w/work", names.join(":"));
+    options.push_str(",redirect_dir=off,index=off,metacopy=off");
+    if rootfs.volatile {
+        options.push_str(",volatile");
+    }
+    // The host's root has no id in a mapped folder: without these ids the kernel can't make its work folder and
+    // silently mounts read-only.
+    let mounted = as_ids(base, || {
+        Ok(classic_mount(Some("overlay"), "root", Some("overlay"), MsFlags::empty(), Some(options.as_str()))?)
+    });
+    mounted.stage("mount overlay")?;
+    let point = open_path("root", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+    let root = open_tree(point.stage("open overlay")?, c"", false).stage("open overlay")?;
+    if fstatvfs(&root).stage("look at overlay")?.flags().contains(FsFlags::ST_RDONLY) {
+        return Err(refuse("mount overlay", "the kernel mounted the root file system read-only"));
+    }
+    Ok(root)
+}
+
+/// Runs something with other file-system ids and all capabilities.
+pub fn as_ids<T>(base: u32, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    if base == 0 {
+        return work();
+    }
+    no_setuid_fixup()?;
+    set_fs_ids(base, base);
+    let done = work();
+    set_fs_ids(0, 0);
+    done
+}
+
+/// A tmpfs with the device nodes and links every container has. Made by the host, so that nodes work in it.
+fn devices(base: u32, console: bool) -> io::Result<OwnedFd> {
+    let fs = NewFs::open(c"tmpfs")?;
+    let id = base.to_string();
+    for (key, value) in [("mode", "755"), ("size", "65536k"), ("uid", id.as_str()), ("gid", id.as_str())] {
+        fs.set(key, value)?;
+    }
+    let dev = fs.mount(NOSUID | NOEXEC)?;
+    as_ids(base, || {
+        for (name, major, minor) in DEVICES {
+            let mode = Mode::from_bits_truncate(0o666);
+            mknodat(dev.as_fd(), *name, SFlag::S_IFCHR, mode, makedev(*major, *minor))?;
+        }
+        for (name, target) in LINKS {
+            symlinkat(*target, dev.as_fd(), *name)?;
+        }
+        for name in ["pts", "shm", "mqueue"] {
+            nix::sys::stat::mkdirat(dev.as_fd(), name, Mode::from_bits_truncate(0o755))?;
+        }
+        if console {
+            mknodat(dev.as_fd(), "console", SFlag::S_IFREG, Mode::from_bits_truncate(0o600), 0)?;
+        }
+        Ok(())
+    })?;
+    Ok(dev)
+}

@@ -1,0 +1,321 @@
+//! The monitor's life, start to end, as one straight line.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::stat::{Mode, umask},
+    unistd::setsid,
+};
+
+use super::{
+    connections::{Connections, Subject},
+    output::Streams,
+    prepare, probe,
+    protocol::{self, ExitReport, Failure, Reply, Request, Started, Status},
+    report,
+};
+use crate::{
+    fault,
+    init::{
+        self, Said,
+        failure::{Result, Stage, refuse},
+        limits,
+    },
+    logs::Writer,
+    spec::{self, LaunchSpec, Stdin},
+    sys::{
+        packet, privilege,
+        process::{self, Cloned, Ended},
+    },
+};
+
+/// Nanoseconds since 1970.
+pub(crate) fn now_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// The monitor program: descriptor 0 is the channel to the server, 1 the spec. With `probe FOLDER` it only tries whether
+/// layers can be mapped.
+pub fn main() -> ExitCode {
+    // What the server's own parent left open is nobody's business here.
+    let _ = process::close_from(3);
+    let mut arguments = std::env::args_os().skip(1);
+    if let (Some(word), Some(folder)) = (arguments.next(), arguments.next())
+        && word == "probe"
+    {
+        return match probe::mapped_overlay(folder.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("{failure}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let (Some(server), Some(spec)) = (process::inherited(0), process::inherited(1)) else {
+        eprintln!("darsena-monitor is started by darsena");
+        return ExitCode::from(2);
+    };
+    match live(&server, spec) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = packet::send(&server, &protocol::encode(0, &Reply::Failed(failure)), &[], false);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The first process, from its clone to its reaping. Dropped early, it is killed and reaped.
+struct Child {
+    pid: i32,
+    pidfd: OwnedFd,
+    reaped: bool,
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.reaped {
+            return;
+        }
+        let _ = process::pidfd_signal(&self.pidfd, libc::SIGKILL);
+        let _ = wait_for(&[self.pidfd.as_fd()]);
+        let _ = process::reap(&self.pidfd);
+    }
+}
+
+fn live(server: &OwnedFd, spec: OwnedFd) -> Result<()> {
+    let spec = settle(spec)?;
+    let listener = packet::listen_at(&spec.socket()).stage("listen on the control socket")?;
+    let oom = spec.cgroup.oom.as_ref().map(File::open).transpose().stage("open memory events")?;
+    let log = &spec.log;
+    let mut log = Writer::open(&log.dir, log.segment_bytes, log.segments, now_ns()).stage("open the log")?;
+    match fs::remove_file(&spec.exit_file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).stage("remove an old exit file"),
+        _ => {}
+    }
+    let (mut child, channel) = clone(&spec)?;
+    let mut clamped = Vec::new();
+
+    let netns = prepare::namespace(child.pid, "net").stage("open network namespace")?;
+    let told = protocol::encode(0, &Reply::Cloned { pid: child.pid });
+    packet::send(server, &told, &[netns.as_raw_fd()], true).stage("tell the server")?;
+    drop(netns);
+    fault::point("monitor.cloned").stage("failpoint")?;
+
+    let userns = spec.id_map.map(|map| prepare::map_ids(child.pid, map)).transpose()?;
+    packet::send(&channel, init::MAPPED, &[], true).stage("tell init")?;
+    clamped.extend(adjust_oom_score(child.pid, spec.process.oom_score_adj));
+    let mounts = prepare::mounts(&spec, userns.as_ref())?;
+    let raw: Vec<_> = mounts.iter().map(AsRawFd::as_raw_fd).collect();
+    packet::send(&channel, init::MOUNTS, &raw, true).stage("tell init")?;
+    drop((mounts, userns));
+
+    let Some(streams) = await_go(server, &channel, &spec, &mut clamped)? else { return Ok(()) };
+    fault::point("monitor.go").stage("failpoint")?;
+    packet::send(&channel, init::GO, &[], true).stage("tell init")?;
+    await_exec(&channel)?;
+    drop(channel);
+    fault::point("monitor.exec").stage("failpoint")?;
+
+    let status = Status {
+        pid: child.pid,
+        start_time: report::start_time(child.pid).stage("read start time")?,
+        started_at_ns: now_ns(),
+        tty: spec.process.tty.is_some(),
+        monitor_pid: nix::unistd::getpid().as_raw(),
+    };
+    report::write_state(&spec.run_dir.join("state"), &status).stage("write the state file")?;
+    let started = Started { pid: child.pid, started_at_ns: status.started_at_ns, clamped };
+    let _ = packet::send(server, &protocol::encode(0, &Reply::Started(started)), &[], false);
+    let server = server.try_clone().stage("copy a descriptor")?;
+    let mut connections = Connections::new(listener, server);
+    let (exit_file, stdin) = (spec.exit_file.clone(), spec.process.stdin);
+    drop(spec);
+    let ended = watch(&mut child, &status, streams, stdin, &mut log, &mut connections)?;
+    let report = exit_report(ended, oom, status.started_at_ns);
+    log.end(report.finished_at_ns);
+    fault::point("monitor.exit_before_file").stage("failpoint")?;
+    // Unwritten (a full disk), the end is still told to whoever is connected; the engine then writes it down.
+    let written = report::write_exit(&exit_file, &report);
+    fault::point("monitor.exit_after_file").stage("failpoint")?;
+    connections.tell(&Reply::Exited(report));
+    drop(connections);
+    let _ = written.and_then(|file| report::sync_exit(&exit_file, &file));
+    Ok(())
+}
+
+/// Becomes a process of its own and reads the spec.
+fn settle(spec: OwnedFd) -> Result<LaunchSpec> {
+    let null = File::options().read(true).write(true).open("/dev/null").stage("open /dev/null")?;
+    for standard in 0..=2 {
+        process::place(&null, standard).stage("place standard streams")?;
+    }
+    process::set_name(c"darsena-monitor");
+    process::ignore_termination();
+    privilege::set_dumpable(false).stage("set dumpable")?;
+    // Fails only for a group's leader, which is as good.
+    let _ = setsid();
+    umask(Mode::empty());
+    let mut bytes = Vec::new();
+    File::from(spec).read_to_end(&mut bytes).stage("read the spec")?;
+    match postcard::from_bytes::<LaunchSpec>(&bytes) {
+        Ok(spec) if spec.version == spec::VERSION => Ok(spec),
+        _ => Err(refuse("read the spec", "the monitor and the server don't fit together")),
+    }
+}
+
+fn clone(spec: &LaunchSpec) -> Result<(Child, OwnedFd)> {
+    let open_tasks = |path| fs::OpenOptions::new().write(true).open(path).map(OwnedFd::from);
+    let tasks: io::Result<Vec<OwnedFd>> = spec.cgroup.tasks.iter().map(open_tasks).collect();
+    let tasks = tasks.stage("open control groups")?;
+    let unified = spec.cgroup.unified.as_ref().map(File::open).transpose().stage("open control group")?;
+    limits::raise(&spec.process.rlimits);
+    let (ours, theirs) = packet::pair().stage("make a channel")?;
+    let mut flags =
+        libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    if spec.id_map.is_some() {
+        flags |= libc::CLONE_NEWUSER;
+    }
+    match process::clone3(flags as u64, unified.as_ref()).stage("clone")? {
+        Cloned::Child => {
+            drop((ours, unified));
+            init::run(spec, theirs, tasks)
+        }
+        Cloned::Parent { pid, pidfd } => Ok((Child { pid, pidfd, reaped: false }, ours)),
+    }
+}
+
+/// What was clamped, in words.
+fn adjust_oom_score(pid: i32, wanted: i32) -> Option<String> {
+    let path = format!("/proc/{pid}/oom_score_adj");
+    if fs::write(&path, wanted.to_string()).is_ok() {
+        return None;
+    }
+    let present = fs::read_to_string(&path).unwrap_or_default();
+    Some(format!("oom_score_adj {wanted}: the host does not allow less than {}", present.trim()))
+}
+
+/// Waits until one of these can be read or has ended.
+fn wait_for(fds: &[std::os::fd::BorrowedFd<'_>]) -> io::Result<Vec<bool>> {
+    let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    loop {
+        match poll(&mut polled, PollTimeout::NONE) {
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(polled.iter().map(|fd| fd.any().unwrap_or(true)).collect()),
+        }
+    }
+}
+
+/// Waits until init is ready and the server says go; `None` when the server wants to have it undone.
+fn await_go(
+    server: &OwnedFd,
+    channel: &OwnedFd,
+    spec: &LaunchSpec,
+    clamped: &mut Vec<String>,
+) -> Result<Option<Streams>> {
+    let mut streams = None;
+    let mut go = false;
+    loop {
+        if go && let Some(streams) = streams.take() {
+            return Ok(Some(streams));
+        }
+        let ready = wait_for(&[server.as_fd(), channel.as_fd()]).stage("wait")?;
+        if ready[1] {
+            let (bytes, fds) = packet::receive(channel, true).stage("hear from init")?;
+            match Said::decode(&bytes) {
+                Some(Said::Ready { clamped: more }) => {
+                    clamped.extend(more);
+                    let open_input = spec.process.stdin != Stdin::Closed;
+                    let made = Streams::new(fds, spec.process.tty.is_some(), open_input);
+                    streams = Some(made.stage("take over the streams")?);
+                }
+                Some(Said::Failed(failure)) => return Err(failure),
+                None => return Err(init_died()),
+            }
+        }
+        if ready[0] {
+            match packet::receive(server, true).map(|(bytes, _)| protocol::decode(&bytes)) {
+                Ok(Some((_, Request::Go))) => go = true,
+                // Abort, a server that is gone, nonsense: nobody wants this container.
+                _ => return Ok(None),
+            }
+        }
+    }
+}
+
+fn init_died() -> Failure {
+    refuse("init", "the container's first process was killed while it was being set up (out of memory?)")
+}
+
+/// Waits until init has become the program.
+fn await_exec(channel: &OwnedFd) -> Result<()> {
+    match packet::receive(channel, true) {
+        Ok((bytes, _)) if bytes.is_empty() => Ok(()),
+        Ok((bytes, _)) => match Said::decode(&bytes) {
+            Some(Said::Failed(failure)) => Err(failure),
+            _ => Err(init_died()),
+        },
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
+        Err(error) => Err(error).stage("hear from init"),
+    }
+}
+
+/// Keeps output and answers clients until the program has ended and all it wrote is in the log.
+fn watch(
+    child: &mut Child,
+    status: &Status,
+    mut streams: Streams,
+    stdin: Stdin,
+    log: &mut Writer,
+    connections: &mut Connections,
+) -> Result<Ended> {
+    loop {
+        let fds: Vec<_> =
+            std::iter::once(child.pidfd.as_fd()).chain(connections.readable()).chain(streams.readable()).collect();
+        let ready = wait_for(&fds).stage("wait")?;
+        let asked = 2..2 + connections.len();
+        if ready[asked.clone()].contains(&true) {
+            let mut subject = Subject { pidfd: &child.pidfd, status, streams: &mut streams, stdin };
+            connections.serve(&ready[asked], &mut subject);
+        }
+        if ready[1] {
+            connections.accept();
+        }
+        streams.pump(log);
+        if ready[0]
+            && let Some(ended) = process::reap(&child.pidfd).stage("wait for the first process")?
+        {
+            child.reaped = true;
+            // All its processes ended before it could be reaped, so what is in the pipes now is all there is.
+            while streams.pump(log) {}
+            return Ok(ended);
+        }
+    }
+}
+
+fn exit_report(ended: Ended, oom: Option<File>, started_at_ns: u64) -> ExitReport {
+    let mut events = String::new();
+    // Opened before the container ran: the group itself may be removed by now, which reads as nothing.
+    let _ = oom.map(|mut file| file.read_to_string(&mut events));
+    let kills = events.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    let (code, signal) = match ended {
+        Ended::Exited(code) => (code, None),
+        Ended::Signaled(signal) => (128 + signal, Some(signal)),
+    };
+    ExitReport {
+        code,
+        signal,
+        oom_killed: kills.is_some_and(|count| count.trim() != "0"),
+        started_at_ns,
+        finished_at_ns: now_ns(),
+        monitor_lost: false,
+    }
+}
