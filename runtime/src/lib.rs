@@ -1,6 +1,16 @@
 //! Darsena's embedded container engine: it runs containers itself, by system calls.
 //!
-//! It knows nothing of HTTP serving, users or SQLite.
+//! It knows nothing of HTTP serving, users or SQLite. The map, lowest layer first; a layer imports lower ones only:
+//!
+//! - **L0 words** (pure): [`error`], [`id`], [`digest`], [`reference`], [`oci`], [`request`], [`view`],
+//!   [`spec`], [`paths`]
+//! - **L1 ground** (sync): [`sys`] (every unsafe block), [`durable`], [`undo`], [`fault`], [`meter`]
+//! - **L2 stores and devices** (sync but for the registry client; siblings don't know each other): [`content`],
+//!   [`snapshot`], [`image`], [`lease`], [`network`], [`cgroup`], [`seccomp`], [`logs`], [`registry`]
+//! - **L3 life of one container**: [`container`], [`init`], [`monitor`]
+//! - **L5 flows**: [`engine`], one verb a file
+//!
+//! Built without the feature `engine` it is what the monitor program needs, and nothing else.
 
 pub mod fault;
 pub mod id;
@@ -12,6 +22,8 @@ pub mod sys;
 
 #[cfg(feature = "engine")]
 pub mod cgroup;
+#[cfg(feature = "engine")]
+pub mod container;
 #[cfg(feature = "engine")]
 pub mod content;
 #[cfg(feature = "engine")]
@@ -48,3 +60,6 @@ pub mod snapshot;
 pub mod undo;
 #[cfg(feature = "engine")]
 pub mod view;
+
+#[cfg(feature = "engine")]
+pub use engine::{Attachment, Config, Engine};

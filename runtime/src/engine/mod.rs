@@ -1,3 +1,191 @@
-//! The engine's flows.
+//! The engine's door: one verb a file, each short enough to read aloud.
+//!
+//! An [`Engine`] owns a data root and a run root. What it shows is always whole: a container appears when its record is
+//! synced and vanishes by one rename. Containers outlive it; `recover` adopts them.
 
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    cgroup::{self, Cgroup},
+    container::record::{Status, VERSION},
+    durable::{self, RootLock},
+    error::{Error, Result},
+    id::ContainerId,
+    monitor::client::Launcher,
+    network::Network,
+    paths::Paths,
+    request::{ContainerPort, PortBinding},
+    view::{ContainerSize, ContainerView, Event, HostInfo},
+};
+
+mod attach;
+mod check;
+mod create;
+mod etc;
+mod image;
+pub mod images;
+mod load;
+mod logs;
 pub mod proxy;
+mod pull;
+mod recover;
+mod remove;
+mod start;
+mod stats;
+mod stop;
+mod supervise;
+mod table;
+mod top;
+mod trash;
+mod turns;
+mod wait;
+
+pub use attach::Attachment;
+
+use images::Images;
+use table::{Container, Table};
+use trash::Trash;
+
+/// Events a slow reader may lag behind before it loses some.
+const EVENT_LAG: usize = 1024;
+
+/// How the engine is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Durable root.
+    pub data_root: PathBuf,
+    /// Alive-only root.
+    pub run_root: PathBuf,
+    /// Mirrors for Docker Hub, tried in order before it: `http://127.0.0.1:5000`.
+    pub registry_mirrors: Vec<String>,
+    /// `host[:port]` plain http and unknown certificates are allowed for; loopback always is.
+    pub insecure_registries: Vec<String>,
+    /// The monitor's program, to be run from a sealed memory file.
+    pub monitor: &'static [u8],
+}
+
+/// The engine; cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    paths: Paths,
+    host: HostInfo,
+    images: Images,
+    network: Network,
+    cgroups: cgroup::Layout,
+    /// The group all containers' groups are in.
+    cgroup_parent: String,
+    launcher: Launcher,
+    table: Table,
+    id_ranges: Mutex<BTreeMap<ContainerId, u32>>,
+    events: broadcast::Sender<Event>,
+    trash: Trash,
+    tasks: TaskTracker,
+    /// Held as long as the engine is.
+    _lock: RootLock,
+}
+
+impl Engine {
+    /// The host and this engine.
+    pub fn info(&self) -> HostInfo {
+        let mut info = self.inner.host.clone();
+        info.disk_bytes = check::disk_bytes(self.inner.paths.data_root());
+        info
+    }
+
+    /// Events from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.inner.events.subscribe()
+    }
+
+    /// All containers, newest first.
+    pub fn containers(&self) -> Vec<ContainerView> {
+        let mut views: Vec<_> = self.inner.table.all().iter().map(|one| self.view(one)).collect();
+        views.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.name.cmp(&b.name)));
+        views
+    }
+
+    /// One container by name, id or unique id prefix.
+    ///
+    /// # Errors
+    /// `No such container: NAME`.
+    pub fn container(&self, name: &str) -> Result<ContainerView> {
+        self.inner.table.find(name).map(|container| self.view(&container))
+    }
+
+    /// Counts what it takes on disk.
+    ///
+    /// # Errors
+    /// No such container.
+    pub async fn container_size(&self, id: &ContainerId) -> Result<ContainerSize> {
+        let container = self.inner.table.get(id)?;
+        let engine = self.clone();
+        blocking(move || {
+            let upper = engine.inner.paths.rootfs(container.id()).join("upper");
+            let writable_bytes = crate::snapshot::disk_usage(&upper).unwrap_or(0);
+            let image_bytes = engine.inner.images.size(container.record.image_id).unwrap_or(0);
+            Ok(ContainerSize { writable_bytes, rootfs_bytes: writable_bytes + image_bytes })
+        })
+        .await
+    }
+
+    fn cgroup(&self, name: &str) -> Cgroup {
+        self.inner.cgroups.open(&self.inner.cgroup_parent, name)
+    }
+
+    fn view(&self, container: &Container) -> ContainerView {
+        container.record.view(&container.status(), self.inner.paths.log(container.id()))
+    }
+
+    /// Writes the status beside the record; renamed into place, not synced (see [`crate::container::record`]).
+    async fn write_status(&self, container: &Container, status: Status) -> Result<()> {
+        let path = self.inner.paths.container_status(container.id());
+        blocking(move || durable::replace_json(&path, VERSION, &status).map_err(Into::into)).await
+    }
+
+    fn tell<const N: usize>(&self, action: &str, container: &Container, more: [(&str, String); N]) {
+        let mut attributes = container.record.resolved.labels.clone();
+        attributes.insert("image".to_owned(), container.record.request.image.clone());
+        attributes.insert("name".to_owned(), container.record.name.clone());
+        attributes.extend(more.map(|(key, value)| (key.to_owned(), value)));
+        self.publish("container", action, container.id().to_string(), attributes);
+    }
+
+    fn publish(&self, object: &'static str, action: &str, id: String, attributes: BTreeMap<String, String>) {
+        // Nobody listening is no failure.
+        let _ =
+            self.inner.events.send(Event { at: Timestamp::now(), object, action: action.to_owned(), id, attributes });
+    }
+}
+
+/// Every exposed port that no binding names gets one, on a port of the engine's choice.
+fn publish_exposed(ports: &mut Vec<PortBinding>, exposed: &[ContainerPort]) {
+    for container in exposed {
+        if !ports.iter().any(|port| port.container == *container) {
+            ports.push(PortBinding { container: *container, host_ip: None, host_port: None });
+        }
+    }
+}
+
+/// Runs work that waits for disk or kernel where it holds up nobody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|panic| Error::internal("this failed inside; see the log", panic))?
+}
+
+/// A poisoned lock means a panic elsewhere; what these guard is changed by single insertions and stays whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

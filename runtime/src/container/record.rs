@@ -1,0 +1,111 @@
+//! What is kept of a container: the [`Record`], which never changes and survives power loss, and the [`Status`], which
+//! changes often and need only survive the server.
+//!
+//! ```text
+//! containers/<id>/record.json    synced; written last by `create`, so a folder without one was never a container
+//! containers/<id>/status.json    renamed into place, not synced: after power loss nothing runs anyway
+//! ```
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest::ImageId,
+    id::ContainerId,
+    request::{ContainerPort, CreateContainer},
+    view::{ContainerState, ContainerView, Endpoint},
+};
+
+/// The layout of both files written today.
+pub const VERSION: u64 = 1;
+
+/// What is known of one container.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What was asked for.
+    pub request: CreateContainer,
+    /// Its image.
+    pub image_id: ImageId,
+    /// What request and image say together.
+    pub resolved: Resolved,
+    /// First host id of its range; `None` with host ids.
+    pub id_base: Option<u32>,
+}
+
+/// Where a container stands now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The state.
+    pub state: ContainerState,
+    /// Its place in the network, while it runs.
+    pub endpoint: Option<Endpoint>,
+    /// How often the engine restarted it.
+    pub restart_count: u32,
+}
+
+impl Status {
+    /// Of a container that was never started.
+    pub fn created() -> Self {
+        Self { state: ContainerState::Created, endpoint: None, restart_count: 0 }
+    }
+}
+
+/// What request and image say together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    /// Entry point and arguments.
+    pub argv: Vec<String>,
+    /// Length of the entry point within `argv`.
+    pub entrypoint_len: usize,
+    /// Environment, in order, one entry a name.
+    pub env: Vec<String>,
+    /// Working directory.
+    pub working_dir: String,
+    /// `user[:group]`; empty is root.
+    pub user: String,
+    /// Host name.
+    pub hostname: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Ports.
+    pub exposed_ports: Vec<ContainerPort>,
+    /// The signal `stop` sends first.
+    pub stop_signal: i32,
+    /// Capabilities as a bit mask of capabilities(7) numbers.
+    pub capabilities: u64,
+}
+
+impl Record {
+    /// What callers see.
+    pub fn view(&self, status: &Status, log_path: PathBuf) -> ContainerView {
+        ContainerView {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            state: status.state.clone(),
+            created_at: self.created_at,
+            request: self.request.clone(),
+            image_id: self.image_id,
+            argv: self.resolved.argv.clone(),
+            entrypoint_len: self.resolved.entrypoint_len,
+            env: self.resolved.env.clone(),
+            working_dir: self.resolved.working_dir.clone(),
+            user: self.resolved.user.clone(),
+            hostname: self.resolved.hostname.clone(),
+            labels: self.resolved.labels.clone(),
+            exposed_ports: self.resolved.exposed_ports.clone(),
+            stop_signal: self.resolved.stop_signal,
+            endpoint: status.endpoint.clone(),
+            id_base: self.id_base,
+            restart_count: status.restart_count,
+            log_path,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The three files of /etc that the engine writes for each container: hostname, hosts, resolv.conf.
+//!
+//! They live in the container's folder and are bound into its root, so that a change made inside stays with it.
+
+use std::{fs, io, net::Ipv4Addr, path::Path};
+
+use crate::{container::record::Record, paths::Paths, view::Endpoint};
+
+/// Used when the host names only servers on its own loopback, which a container can't reach (as Docker does).
+const FALLBACK_SERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
+
+/// Names of the files, in the container's folder and in its /etc.
+pub(in crate::engine) const FILES: [&str; 3] = ["hostname", "hosts", "resolv.conf"];
+
+/// Writes all three in place: they may be bound already.
+///
+/// # Errors
+/// When the container's folder can't be written.
+pub(in crate::engine) fn write(paths: &Paths, record: &Record, endpoint: Option<&Endpoint>) -> io::Result<()> {
+    let folder = paths.container(&record.id);
+    fs::write(folder.join("hostname"), format!("{}\n", record.resolved.hostname))?;
+    fs::write(folder.join("hosts"), hosts(record, endpoint))?;
+    let host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    fs::write(folder.join("resolv.conf"), resolv_conf(record, &host))
+}
+
+/// Path of one of the three.
+pub(in crate::engine) fn path(folder: &Path, file: &str) -> std::path::PathBuf {
+    folder.join(file)
+}
+
+fn hosts(record: &Record, endpoint: Option<&Endpoint>) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::from(
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n\
+         ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
+    );
+    let gateway = endpoint.map_or(Ipv4Addr::LOCALHOST, |endpoint| endpoint.gateway);
+    for entry in &record.request.extra_hosts {
+        if let Some((name, address)) = entry.split_once([':', '=']) {
+            let address = if address == "host-gateway" {
+                gateway.to_string()
+            } else {
+                address.trim_matches(['[', ']']).to_owned()
+            };
+            let _ = writeln!(text, "{address}\t{name}");
+        }
+    }
+    if let Some(endpoint) = endpoint {
+        let name = &record.resolved.hostname;
+        let _ = match &record.request.domainname {
+            Some(domain) if !domain.is_empty() => writeln!(text, "{}\t{name}.{domain} {name}", endpoint.ip),
+            _ => writeln!(text, "{}\t{name}", endpoint.ip),
+        };
+    }
+    text
+}
+
+fn resolv_conf(record: &Record, host: &str) -> String {
+    let words = |key: &str| {
+        let lines =
+            host.lines().filter_map(|line| line.trim().strip_prefix(key)).filter(|rest| rest.starts_with([' ', '\t']));
+        lines.map(|rest| rest.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let request = &record.request;
+    let mut servers = request.dns.clone();
+    if servers.is_empty() {
+        servers = words("nameserver").into_iter().filter(|ip| !ip.starts_with("127.") && ip != "::1").collect();
+    }
+    if servers.is_empty() {
+        servers = FALLBACK_SERVERS.map(str::to_owned).to_vec();
+    }
+    let pick = |asked: &[String], key| {
+        if asked.is_empty() { words(key).last().cloned().unwrap_or_default() } else { asked.join(" ") }
+    };
+    let (search, options) = (pick(&request.dns_search, "search"), pick(&request.dns_options, "options"));
+    let mut text: String = servers.iter().map(|server| format!("nameserver {server}\n")).collect();
+    if !search.is_empty() && search != "." {
+        text.push_str(&format!("search {search}\n"));
+    }
+    if !options.is_empty() {
+        text.push_str(&format!("options {options}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{container::record::Resolved, digest::Digest, id::ContainerId, request::CreateContainer};
+
+    fn record(request: CreateContainer) -> Record {
+        Record {
+            id: ContainerId::random(),
+            name: "web".into(),
+            created_at: Timestamp::UNIX_EPOCH,
+            request,
+            image_id: Digest::of(b""),
+            resolved: Resolved { hostname: "web".into(), ..Resolved::default() },
+            id_base: None,
+        }
+    }
+
+    #[test]
+    fn loopback_name_servers_of_the_host_are_not_handed_on() {
+        let host = "# by hand\nnameserver 127.0.0.53\nsearch example.org\noptions edns0\n";
+        let text = resolv_conf(&record(CreateContainer::default()), host);
+        assert_eq!(text, "nameserver 8.8.8.8\nnameserver 8.8.4.4\nsearch example.org\noptions edns0\n");
+        let text = resolv_conf(&record(CreateContainer::default()), "nameserver 192.0.2.1\n");
+        assert_eq!(text, "nameserver 192.0.2.1\n");
+    }
+
+    #[test]
+    fn what_was_asked_for_comes_before_the_host() {
+        let request = CreateContainer {
+            dns: vec!["192.0.2.9".into()],
+            dns_search: vec![".".into()],
+            dns_options: vec!["ndots:2".into()],
+            ..Default::default()
+        };
+        assert_eq!(resolv_conf(&record(request), "search example.org\n"), "nameserver 192.0.2.9\noptions ndots:2\n");
+    }
+
+    #[test]
+    fn hosts_names_the_container_and_what_was_added() {
+        let request = CreateContainer {
+            extra_hosts: vec!["db:192.0.2.7".into(), "up=host-gateway".into()],
+            ..Default::default()
+        };
+        let endpoint = Endpoint {
+            network: "bridge".into(),
+            ip: Ipv4Addr::new(172, 30, 0, 2),
+            prefix_len: 16,
+            gateway: Ipv4Addr::new(172, 30, 0, 1),
+            mac: String::new(),
+            host_interface: String::new(),
+            ports: vec![],
+        };
+        let text = hosts(&record(request), Some(&endpoint));
+        assert!(text.ends_with("192.0.2.7\tdb\n172.30.0.1\tup\n172.30.0.2\tweb\n"), "{text}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Images at the engine's door: the store does the work, this adds who uses what, and tells.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::mpsc;
+
+use super::{Engine, images::ImageUser};
+use crate::{
+    error::Result,
+    request::PullImage,
+    view::{ImageRemoval, ImageSummary, ImageView, LoadedImage, Progress, PulledImage},
+};
+
+impl Engine {
+    /// Fetches an image. Progress is dropped when the channel is full, never waited for.
+    ///
+    /// # Errors
+    /// What the registry refused, in Docker's words; nothing is stored then.
+    pub async fn pull(&self, request: PullImage, progress: mpsc::Sender<Progress>) -> Result<PulledImage> {
+        let pulled = self.inner.images.pull(request, progress).await?;
+        self.tell_image("pull", &pulled.id.to_string(), &pulled.reference);
+        Ok(pulled)
+    }
+
+    /// Reads an archive of `docker save` or an OCI archive, plain or compressed.
+    ///
+    /// # Errors
+    /// What is wrong with the archive; nothing is stored then.
+    pub async fn load(
+        &self,
+        archive: impl std::io::Read + Send + 'static,
+        progress: mpsc::Sender<Progress>,
+    ) -> Result<Vec<LoadedImage>> {
+        let loaded = self.inner.images.load(archive, progress).await?;
+        for image in &loaded {
+            let name = image.tags.first().map_or_else(|| image.id.to_string(), Clone::clone);
+            self.tell_image("load", &image.id.to_string(), &name);
+        }
+        Ok(loaded)
+    }
+
+    /// All images, newest first.
+    pub fn images(&self) -> Vec<ImageSummary> {
+        self.inner.images.list()
+    }
+
+    /// One image by reference, id or unique id prefix.
+    ///
+    /// # Errors
+    /// `No such image: NAME`.
+    pub async fn image(&self, name: &str) -> Result<ImageView> {
+        let (images, name) = (self.inner.images.clone(), name.to_owned());
+        super::blocking(move || images.get(&name)).await
+    }
+
+    /// Gives an image another name.
+    ///
+    /// # Errors
+    /// No such image, or a wrong reference.
+    pub async fn tag(&self, name: &str, reference: &str) -> Result<()> {
+        let id = self.inner.images.tag(name, reference).await?;
+        self.tell_image("tag", &id.to_string(), reference);
+        Ok(())
+    }
+
+    /// Untags, and removes what no name and no container holds.
+    ///
+    /// # Errors
+    /// Conflict when it is in use, in Docker's words.
+    pub async fn remove_image(&self, name: &str, force: bool) -> Result<Vec<ImageRemoval>> {
+        let users: Vec<ImageUser> = self
+            .inner
+            .table
+            .all()
+            .iter()
+            .map(|container| ImageUser {
+                container: container.id().short().to_owned(),
+                image: container.record.image_id,
+                running: container.state().is_running(),
+            })
+            .collect();
+        let removals = self.inner.images.remove(name, force, &users).await?;
+        for removal in &removals {
+            match removal {
+                ImageRemoval::Untagged(reference) => self.tell_image("untag", reference, reference),
+                ImageRemoval::Deleted(digest) => self.tell_image("delete", &digest.to_string(), &digest.to_string()),
+            }
+        }
+        Ok(removals)
+    }
+
+    fn tell_image(&self, action: &str, id: &str, name: &str) {
+        self.publish("image", action, id.to_owned(), BTreeMap::from([("name".to_owned(), name.to_owned())]));
+    }
+}

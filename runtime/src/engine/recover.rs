@@ -1,0 +1,301 @@
+//! `open`: takes the data root and brings disk, memory and kernel to agree, whatever the last engine was doing.
+//!
+//! Every half-done state has one continuation. Per container folder:
+//! no record: never a container, swept. Monitor answers: adopted. An exit file newer than the last status: the end it
+//! reports. Neither, though the status says running: ended, nobody saw how. Then what no container owns is swept: control
+//! groups, run folders, links, rules, addresses. One bad container never stops the start.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+use tokio_util::task::TaskTracker;
+
+use super::{
+    Config, EVENT_LAG, Engine, Inner, blocking,
+    images::Images,
+    proxy::Proxy,
+    start::timestamp,
+    supervise::{exit_of, left_behind},
+    table::{Container, Table},
+    trash::Trash,
+};
+use crate::{
+    cgroup,
+    container::record::{Record, Status, VERSION},
+    digest::Digest,
+    durable::{self, RootLock},
+    error::{Error, ErrorKind, Result},
+    id::ContainerId,
+    monitor::{
+        client::{Client, Launcher},
+        protocol::ExitReport,
+    },
+    network::{self, Network},
+    paths::Paths,
+    registry,
+    view::{ContainerState, Endpoint, HostInfo, Verdict},
+};
+
+/// A live monitor answers at once; one that is stopped or hung is not waited for longer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// engine.json.
+#[derive(Serialize, Deserialize)]
+struct Identity {
+    id: String,
+}
+
+impl Engine {
+    /// Takes the data root, finishes what was half done, adopts what runs.
+    ///
+    /// # Errors
+    /// When another engine has the root, or the host can't run one; the text says what to do.
+    pub async fn open(config: Config) -> Result<Self> {
+        let paths = Paths::new(absolute(config.data_root.clone())?, absolute(config.run_root.clone())?);
+        let host_config = config.clone();
+        let (paths, records, inner) = blocking(move || {
+            for folder in [
+                paths.data_root(),
+                &paths.containers(),
+                &paths.trash(),
+                &paths.network(),
+                paths.run_root(),
+                &paths.run_containers(),
+            ] {
+                durable::create_dir(folder)?;
+            }
+            let lock = RootLock::take(&paths.lock())?;
+            let mut host = Self::check(&host_config);
+            able(&host)?;
+            host.data_root = paths.data_root().to_owned();
+            host.engine_id = identity(&paths)?;
+            let records = records(&paths)?;
+            let in_use: Vec<_> = records.iter().map(|(record, _)| record.image_id).collect();
+            let registry = registry::Config {
+                mirrors: host_config.registry_mirrors,
+                insecure: host_config.insecure_registries,
+                ..registry::Config::default()
+            };
+            let failed = |error: io::Error| Error::internal("the engine can't be started", error);
+            let inner = Inner {
+                images: Images::open(paths.clone(), registry, &in_use)?,
+                network: Network::open(paths.network(), network::Config::default())?,
+                cgroups: cgroup::Layout::detect()?,
+                cgroup_parent: cgroup_name(&paths),
+                launcher: Launcher::new(host_config.monitor).map_err(failed)?,
+                table: Table::default(),
+                id_ranges: Mutex::new(
+                    records
+                        .iter()
+                        .filter_map(|(record, _)| Some((record.id.clone(), record.id_base?)))
+                        .collect::<BTreeMap<_, _>>(),
+                ),
+                events: broadcast::Sender::new(EVENT_LAG),
+                trash: Trash::start(paths.trash()).map_err(failed)?,
+                tasks: TaskTracker::new(),
+                _lock: lock,
+                host,
+                paths: paths.clone(),
+            };
+            Ok((paths, records, inner))
+        })
+        .await?;
+        let engine = Self { inner: Arc::new(inner) };
+        let mut adopted = Vec::new();
+        for (record, status) in records {
+            let container = Arc::new(Container::new(record, status));
+            engine.inner.table.insert(Arc::clone(&container));
+            if let Some(endpoint) = engine.adopt(&container).await {
+                adopted.push((container, endpoint));
+            }
+        }
+        engine.sweep(&paths, &adopted).await?;
+        engine.reconnect(&adopted).await;
+        for container in engine.inner.table.all() {
+            if container.state().is_running() {
+                engine.watch(container);
+            } else if container.record.request.auto_remove {
+                engine.remove_after_exit(container);
+            }
+        }
+        Ok(engine)
+    }
+
+    /// Lets go of everything; containers go on.
+    pub async fn close(&self) {
+        self.inner.tasks.close();
+        // The watchers only wait; they end with the process. A group that still holds containers can't be removed.
+        let _ = self.inner.cgroups.remove_parent(&self.inner.cgroup_parent);
+    }
+
+    /// Finds out what became of one container while no engine looked. Answers its endpoint when it runs in a network.
+    async fn adopt(&self, container: &Arc<Container>) -> Option<Option<Endpoint>> {
+        let paths = &self.inner.paths;
+        let id = container.id();
+        let answer = tokio::time::timeout(ANSWER, async {
+            let client = Client::connect(&paths.monitor_socket(id), &paths.exit(id)).await?;
+            let status = client.status().await?;
+            io::Result::Ok((client, status))
+        })
+        .await;
+        if let Ok(Ok((client, running))) = answer {
+            let state = ContainerState::Running { pid: running.pid, started_at: timestamp(running.started_at_ns) };
+            let status = container.set_status(|status| status.state = state);
+            container.set_client(client);
+            self.note(container, status.clone()).await;
+            tracing::info!(container = container.record.name, pid = running.pid, "goes on running");
+            return Some(status.endpoint);
+        }
+        let report = left_behind(&paths.exit(id));
+        let before = container.status();
+        let was_running = before.state.is_running();
+        let news = report.filter(|report| match &before.state {
+            ContainerState::Exited(exit) => timestamp(report.finished_at_ns) > exit.finished_at,
+            _ => true,
+        });
+        if was_running || news.is_some() {
+            let started_at = match before.state {
+                ContainerState::Running { started_at, .. } => Some(started_at),
+                _ => None,
+            };
+            let report = news.unwrap_or_else(ExitReport::lost);
+            let status = container.set_status(|status| {
+                status.state = ContainerState::Exited(exit_of(&report, started_at));
+                status.endpoint = None;
+            });
+            container.life.send_modify(|life| {
+                if let ContainerState::Exited(exit) = &status.state {
+                    life.last = Some(exit.clone());
+                }
+            });
+            self.note(container, status).await;
+        }
+        None
+    }
+
+    async fn note(&self, container: &Container, status: Status) {
+        if let Err(error) = self.write_status(container, status).await {
+            tracing::error!(container = container.record.name, "its state can't be written: {}", error.chain());
+        }
+    }
+
+    /// Frees what no running container owns.
+    async fn sweep(&self, paths: &Paths, adopted: &[(Arc<Container>, Option<Endpoint>)]) -> Result<()> {
+        let running: Vec<ContainerId> = adopted.iter().map(|(container, _)| container.id().clone()).collect();
+        let live: Vec<(ContainerId, Endpoint)> = adopted
+            .iter()
+            .filter_map(|(container, endpoint)| Some((container.id().clone(), endpoint.clone()?)))
+            .collect();
+        let known: Vec<ContainerId> = self.inner.table.all().iter().map(|container| container.id().clone()).collect();
+        let (engine, paths) = (self.clone(), paths.clone());
+        blocking(move || {
+            let is_running = |name: &str| running.iter().any(|id| id.as_str() == name);
+            for group in engine.inner.cgroups.children(&engine.inner.cgroup_parent)? {
+                if !is_running(&group) {
+                    let group = engine.cgroup(&group);
+                    group.kill()?;
+                    group.remove()?;
+                }
+            }
+            let wanted: Vec<PathBuf> = running.iter().map(|id| paths.run_container(id)).collect();
+            for entry in fs::read_dir(paths.run_containers()).into_iter().flatten().flatten() {
+                if !wanted.contains(&entry.path()) {
+                    let _ = fs::remove_dir_all(entry.path());
+                }
+            }
+            engine.inner.network.reconcile(&live, &known).map_err(Into::into)
+        })
+        .await
+    }
+
+    /// Holds the published ports of adopted containers again.
+    async fn reconnect(&self, adopted: &[(Arc<Container>, Option<Endpoint>)]) {
+        for (container, endpoint) in adopted {
+            let Some(endpoint) = endpoint.clone() else { continue };
+            let (engine, id, ip) = (self.clone(), container.id().clone(), endpoint.ip);
+            let held = blocking(move || engine.inner.network.readopt(&id, &endpoint).map_err(Into::into)).await;
+            match held {
+                Ok(reservations) if reservations.is_empty() => {}
+                Ok(reservations) => match Proxy::start(reservations, ip) {
+                    Ok(proxy) => drop(container.set_proxy(Some(proxy))),
+                    Err(error) => {
+                        tracing::warn!(container = container.record.name, %error, "its ports on loopback are not served")
+                    }
+                },
+                Err(error) => {
+                    tracing::warn!(
+                        container = container.record.name,
+                        "its ports on loopback are not served: {}",
+                        error.chain()
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A host that lacks something is told what, before anything of it is touched.
+fn able(host: &HostInfo) -> Result<()> {
+    let missing = host.checks.iter().find(|check| check.verdict == Verdict::Missing);
+    let Some(check) = missing else { return Ok(()) };
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!("this host can't run the engine: {}; {}", check.found, check.remedy),
+    ))
+}
+
+fn absolute(path: PathBuf) -> Result<PathBuf> {
+    std::path::absolute(&path)
+        .map_err(|error| Error::invalid(format!("{} can't be made absolute: {error}", path.display())))
+}
+
+/// `darsena` for the usual data root; others get a name of their own, so that two engines on one host don't sweep each other.
+fn cgroup_name(paths: &Paths) -> String {
+    let root = paths.data_root();
+    if root == std::path::Path::new("/var/lib/darsena") {
+        return "darsena".to_owned();
+    }
+    use std::os::unix::ffi::OsStrExt as _;
+    format!("darsena-{}", &Digest::of(root.as_os_str().as_bytes()).hex()[..8])
+}
+
+fn identity(paths: &Paths) -> Result<String> {
+    if let Some(identity) = durable::read_json::<Identity>(&paths.engine(), VERSION)? {
+        return Ok(identity.id);
+    }
+    let id = durable::fresh_name("");
+    durable::write_json(&paths.engine(), VERSION, &Identity { id: id.clone() })?;
+    Ok(id)
+}
+
+/// Every container that has a record; folders without one go to the trash.
+fn records(paths: &Paths) -> Result<Vec<(Record, Status)>> {
+    let mut found = Vec::new();
+    let entries =
+        fs::read_dir(paths.containers()).map_err(|error| Error::internal("the containers can't be listed", error))?;
+    for entry in entries.flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<ContainerId>().ok()) else {
+            tracing::warn!(path = %entry.path().display(), "not a container's folder; left alone");
+            continue;
+        };
+        match durable::read_json::<Record>(&paths.container_record(&id), VERSION) {
+            Ok(Some(record)) => {
+                // Not synced, so it may be torn after power loss: then nothing runs, and nothing more is known.
+                let status = durable::read_json(&paths.container_status(&id), VERSION).ok().flatten();
+                found.push((record, status.unwrap_or_else(Status::created)));
+            }
+            Ok(None) => {
+                let _ = fs::rename(entry.path(), paths.trash().join(durable::fresh_name("")));
+            }
+            Err(error) => tracing::error!(%error, "a container's record can't be read; it is left alone and not shown"),
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,95 @@
+//! `remove`: everything it held is freed, then one rename takes it away for good; unlinking goes on behind.
+
+use std::{fs, io, sync::Arc};
+
+use super::{Engine, blocking, table::Container};
+use crate::{
+    durable,
+    error::{Error, ErrorKind, Result},
+    fault,
+    id::ContainerId,
+    view::ContainerState,
+};
+
+impl Engine {
+    /// Removes it; `force` kills it first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when it runs and `force` is not set.
+    pub async fn remove(&self, id: &ContainerId, force: bool) -> Result<()> {
+        let container = self.inner.table.get(id)?;
+        let _verbs = container.verbs.lock().await;
+        if container.life.borrow().removed {
+            return Err(Error::not_found(format!("No such container: {id}")));
+        }
+        if container.state().is_running() {
+            if !force {
+                let name = &container.record.name;
+                let text = format!(
+                    "cannot remove container \"{name}\": container is running: stop the container before removing or force remove"
+                );
+                return Err(Error::conflict(text));
+            }
+            let ends = container.life.borrow().ends;
+            self.kill_locked(&container, ends).await?;
+        }
+        self.remove_locked(&container).await
+    }
+
+    /// For `auto_remove`: in its own task, since the watcher that saw the end must not wait for itself.
+    pub(in crate::engine) fn remove_after_exit(&self, container: Arc<Container>) {
+        let engine = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = engine.remove(container.id(), false).await
+                && error.kind() != ErrorKind::NotFound
+            {
+                tracing::warn!(
+                    container = container.record.name,
+                    "it could not be removed after its end: {}",
+                    error.chain()
+                );
+            }
+        });
+    }
+
+    async fn remove_locked(&self, container: &Arc<Container>) -> Result<()> {
+        let _world = container.world.lock().await;
+        let before = container.status();
+        container.set_status(|status| status.state = ContainerState::Removing);
+        let engine = self.clone();
+        let id = container.id().clone();
+        let durably = !container.record.request.auto_remove;
+        let removed = blocking(move || {
+            engine.inner.network.release(&id)?;
+            engine.cgroup(id.as_str()).remove()?;
+            fault::point("remove.released").map_err(failed)?;
+            let trash = engine.inner.paths.trash().join(durable::fresh_name(""));
+            match fs::rename(engine.inner.paths.container(&id), &trash) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
+            fault::point("remove.renamed").map_err(failed)?;
+            if durably {
+                durable::sync_dir(&engine.inner.paths.containers())?;
+            }
+            super::lock(&engine.inner.id_ranges).remove(&id);
+            engine.inner.trash.empty();
+            Ok(())
+        })
+        .await;
+        if let Err(error) = removed {
+            container.set_status(|status| *status = before);
+            return Err(error);
+        }
+        self.inner.table.remove(container);
+        let in_use: Vec<_> = self.inner.table.all().iter().map(|one| one.record.image_id).collect();
+        self.inner.images.collect(&in_use).await?;
+        container.life.send_modify(|life| life.removed = true);
+        self.tell("destroy", container, []);
+        Ok(())
+    }
+}
+
+fn failed(error: io::Error) -> Error {
+    durable::io_error("the container could not be removed", error.kind(), error)
+}

@@ -1,0 +1,309 @@
+//! `start`: everything around one process, each thing with its undo, until the monitor says it runs.
+
+use std::{fs, io, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{Engine, blocking, create::IDS_EACH, etc, proxy::Proxy, table::Container};
+use crate::{
+    durable,
+    error::{Error, ErrorKind, Result},
+    fault,
+    id::ContainerId,
+    monitor::{
+        client::{Client, LaunchError},
+        protocol::Started,
+    },
+    network,
+    request::{NetworkMode, SeccompProfile},
+    seccomp,
+    spec::{self, FileMount, IdMap, LaunchSpec, LogPlace, ProcessLimit, Rootfs, Stdin},
+    undo::Undo,
+    view::{ContainerState, Endpoint, Exit},
+};
+
+/// Docker's size of /dev/shm.
+const SHM_BYTES: u64 = 64 << 20;
+
+/// The longest a monitor may take from its birth to its answer, in all. Slow disks are counted in.
+pub(in crate::engine) const LAUNCH_DEADLINE: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotModified`] when it runs; [`ErrorKind::Invalid`] with Docker's text when the program can't be run;
+    /// what the host refused otherwise. Nothing of the attempt stays but the state `Exited` with the reason.
+    pub async fn start(&self, id: &ContainerId) -> Result<()> {
+        let container = self.inner.table.get(id)?;
+        let _verbs = container.verbs.lock().await;
+        self.start_locked(&container).await
+    }
+
+    /// [`Engine::start`] for a verb that holds the container's `verbs`.
+    pub(in crate::engine) async fn start_locked(&self, container: &Arc<Container>) -> Result<()> {
+        match container.state() {
+            ContainerState::Running { .. } => {
+                return Err(Error::new(ErrorKind::NotModified, "container is already running"));
+            }
+            ContainerState::Removing => {
+                return Err(Error::conflict("container is marked for removal and cannot be started"));
+            }
+            ContainerState::Created | ContainerState::Exited(_) => {}
+        }
+        let world = container.world.lock().await;
+        self.unmounted(container).await?;
+        let outcome = match tokio::time::timeout(LAUNCH_DEADLINE, self.bring_up(container)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure::from(Error::new(
+                ErrorKind::Unavailable,
+                "the container did not start in time; everything was taken back",
+            ))),
+        };
+        match outcome {
+            Ok(started) => {
+                drop(world);
+                self.published(container, started).await
+            }
+            Err(failure) => {
+                self.failed_to_start(container, &failure).await;
+                drop(world);
+                if container.record.request.auto_remove {
+                    self.remove_after_exit(container.clone());
+                }
+                Err(failure.error)
+            }
+        }
+    }
+
+    /// The last run's monitor holds the root file system until written data is synced; two overlays on one writable folder
+    /// would spoil it.
+    async fn unmounted(&self, container: &Container) -> Result<()> {
+        let Some(last) = container.take_last_client() else { return Ok(()) };
+        let gone = tokio::time::timeout(LAUNCH_DEADLINE, last.gone()).await;
+        let slow =
+            |_| Error::new(ErrorKind::Unavailable, "the last run's file system is still being written back; try again");
+        gone.map_err(slow)?.map_err(failed)
+    }
+
+    async fn bring_up(&self, container: &Arc<Container>) -> Result<Up, Failure> {
+        let engine = self.clone();
+        let record = container.record.clone();
+        let mut undo = Undo::new();
+
+        let (spec, undo_back) = blocking(move || {
+            let spec = engine.prepare(&record, &mut undo)?;
+            Ok((spec, undo))
+        })
+        .await?;
+        undo = undo_back;
+        fault::point("start.prepared").map_err(failed)?;
+
+        let pending = self.inner.launcher.launch(&spec).await?;
+        fault::point("start.launched").map_err(failed)?;
+
+        let mut endpoint = None;
+        let mut proxy = None;
+        if container.record.request.network == NetworkMode::Bridge {
+            let netns = pending.netns().try_clone_to_owned().map_err(failed)?;
+            let engine = self.clone();
+            let record = container.record.clone();
+            let image_ports = container.record.resolved.exposed_ports.clone();
+            let (attached, reservations) = blocking(move || {
+                let mut ports = record.request.ports.clone();
+                if record.request.publish_all {
+                    super::publish_exposed(&mut ports, &image_ports);
+                }
+                let request = network::AttachRequest {
+                    container: &record.id,
+                    name: &record.name,
+                    netns: std::os::fd::AsFd::as_fd(&netns),
+                    ports: &ports,
+                };
+                let attached = engine.inner.network.attach(&request)?;
+                etc::write(&engine.inner.paths, &record, Some(&attached.0)).map_err(failed)?;
+                Ok(attached)
+            })
+            .await?;
+            let (engine, id) = (self.clone(), container.id().clone());
+            undo.push("network", move || engine.inner.network.detach(&id).map_err(io::Error::other));
+            if !reservations.is_empty() {
+                proxy = Some(Proxy::start(reservations, attached.ip).map_err(failed)?);
+            }
+            endpoint = Some(attached);
+        }
+        fault::point("start.network").map_err(failed)?;
+
+        let (client, started) = pending.go().await?;
+        undo.disarm();
+        Ok(Up { client, proxy, endpoint, started })
+    }
+
+    /// Control group, run folder and the whole launch specification.
+    fn prepare(&self, record: &crate::container::record::Record, undo: &mut Undo) -> Result<LaunchSpec> {
+        let paths = &self.inner.paths;
+        durable::remove(&paths.exit(&record.id))?;
+        let run_dir = paths.run_container(&record.id);
+        let _ = fs::remove_dir_all(&run_dir);
+        fs::create_dir(&run_dir).map_err(failed)?;
+        let gone = run_dir.clone();
+        undo.push("run folder", move || fs::remove_dir_all(gone));
+        etc::write(paths, record, None).map_err(failed)?;
+
+        let cgroup =
+            self.inner.cgroups.create(&self.inner.cgroup_parent, record.id.as_str(), &record.request.limits)?;
+        let (engine, id) = (self.clone(), record.id.clone());
+        undo.push("cgroup", move || engine.cgroup(id.as_str()).remove().map_err(io::Error::other));
+        fault::point("start.cgroup").map_err(failed)?;
+
+        let request = &record.request;
+        let folder = paths.container(&record.id);
+        let mut env = record.resolved.env.clone();
+        env.insert(1.min(env.len()), format!("HOSTNAME={}", record.resolved.hostname));
+        if request.tty && !env.iter().any(|entry| entry.starts_with("TERM=")) {
+            env.push("TERM=xterm".to_owned());
+        }
+        let seccomp = match request.seccomp {
+            SeccompProfile::Default => seccomp::compiled(record.resolved.capabilities).to_vec(),
+            SeccompProfile::Unconfined => vec![],
+        };
+        Ok(LaunchSpec {
+            version: spec::VERSION,
+            id: record.id.to_string(),
+            process: spec::Process {
+                argv: record.resolved.argv.clone(),
+                env,
+                cwd: record.resolved.working_dir.clone(),
+                user: record.resolved.user.clone(),
+                group_add: request.group_add.clone(),
+                tty: request.tty.then(spec::TtySize::default),
+                stdin: match (request.open_stdin, request.stdin_once) {
+                    (false, _) => Stdin::Closed,
+                    (true, false) => Stdin::Open,
+                    (true, true) => Stdin::Once,
+                },
+                init: request.init,
+                capabilities: record.resolved.capabilities,
+                no_new_privileges: request.no_new_privileges,
+                seccomp,
+                rlimits: request
+                    .rlimits
+                    .iter()
+                    .map(|limit| ProcessLimit { name: limit.name.clone(), soft: limit.soft, hard: limit.hard })
+                    .collect(),
+                oom_score_adj: request.oom_score_adj.unwrap_or(0),
+            },
+            hostname: record.resolved.hostname.clone(),
+            domainname: request.domainname.clone().unwrap_or_default(),
+            rootfs: Rootfs {
+                lowers: self.inner.images.lowers(record.image_id)?,
+                writable: paths.rootfs(&record.id),
+                read_only: request.read_only_rootfs,
+                volatile: request.auto_remove,
+            },
+            id_map: record.id_base.map(|base| IdMap { base, size: IDS_EACH }),
+            files: etc::FILES
+                .iter()
+                .map(|file| FileMount { source: etc::path(&folder, file), target: format!("/etc/{file}") })
+                .collect(),
+            shm_size_bytes: request.shm_size_bytes.unwrap_or(SHM_BYTES),
+            tmpfs: request.tmpfs.clone(),
+            masked_paths: spec::MASKED_PATHS.iter().map(|&path| path.to_owned()).collect(),
+            readonly_paths: spec::READONLY_PATHS.iter().map(|&path| path.to_owned()).collect(),
+            sysctls: request.sysctls.clone(),
+            cgroup: cgroup.join(),
+            log: LogPlace {
+                dir: paths.log(&record.id),
+                segment_bytes: request.log.segment_bytes,
+                segments: request.log.segments,
+            },
+            exit_file: paths.exit(&record.id),
+            run_dir,
+        })
+    }
+
+    /// It runs: show it, and watch for its end.
+    async fn published(&self, container: &Arc<Container>, up: Up) -> Result<()> {
+        fault::point("start.go").map_err(failed)?;
+        for limit in &up.started.clamped {
+            tracing::warn!(container = container.record.name, "{limit}");
+        }
+        let state = ContainerState::Running { pid: up.started.pid, started_at: timestamp(up.started.started_at_ns) };
+        container.set_client(up.client);
+        container.set_proxy(up.proxy);
+        let status = container.set_status(|status| {
+            status.state = state;
+            status.endpoint = up.endpoint;
+        });
+        let written = self.write_status(container, status).await;
+        container.life.send_modify(|life| life.starts += 1);
+        self.watch(container.clone());
+        self.tell("start", container, []);
+        written
+    }
+
+    async fn failed_to_start(&self, container: &Arc<Container>, failure: &Failure) {
+        let exit = Exit {
+            code: failure.exit_code,
+            oom_killed: false,
+            started_at: None,
+            finished_at: Timestamp::now(),
+            error: Some(failure.error.message().to_owned()),
+        };
+        let status = container.set_status(|status| {
+            status.state = ContainerState::Exited(exit.clone());
+            status.endpoint = None;
+        });
+        if let Err(error) = self.write_status(container, status).await {
+            tracing::error!(container = container.record.name, "its state can't be written: {}", error.chain());
+        }
+        container.life.send_modify(|life| {
+            life.ends += 1;
+            life.last = Some(exit);
+        });
+    }
+}
+
+/// A container that came up.
+struct Up {
+    client: Client,
+    proxy: Option<Proxy>,
+    endpoint: Option<Endpoint>,
+    started: Started,
+}
+
+/// A container that did not, and the code Docker gives for it.
+struct Failure {
+    error: Error,
+    exit_code: i32,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, exit_code: 128 }
+    }
+}
+
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        let exit_code = error.exit_code();
+        let error = match &error {
+            // Docker answers 400 for what the person got wrong; its CLI reads the text.
+            LaunchError::Failed(failure) if matches!(exit_code, 126 | 127) => Error::invalid(failure.message.clone()),
+            LaunchError::Failed(failure) => Error::with_source(ErrorKind::Internal, failure.message.clone(), error),
+            LaunchError::Timeout => Error::new(ErrorKind::Unavailable, error.to_string()),
+            LaunchError::Spawn(_) | LaunchError::Lost => {
+                Error::internal("the container's monitor could not be started", error)
+            }
+        };
+        Self { error, exit_code }
+    }
+}
+
+pub(in crate::engine) fn timestamp(ns: u64) -> Timestamp {
+    Timestamp::from_nanosecond(ns.into()).unwrap_or_else(|_| Timestamp::now())
+}
+
+fn failed(error: io::Error) -> Error {
+    durable::io_error("the container could not be started", error.kind(), error)
+}

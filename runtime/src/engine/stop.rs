@@ -1,0 +1,131 @@
+//! `stop`, `kill`, `restart`: signals, in order of patience.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Engine, blocking, table::Container};
+use crate::{
+    container::signal,
+    error::{Error, ErrorKind, Result},
+    fault,
+    id::ContainerId,
+    view::ContainerState,
+};
+
+/// What Docker waits when nobody says.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the kernel may take to end a killed process before its whole group is killed.
+const AFTER_KILL: Duration = Duration::from_secs(10);
+
+impl Engine {
+    /// Its stop signal (or this one), then KILL after the timeout (its own, or 10 s).
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotModified`] when it doesn't run.
+    pub async fn stop(&self, id: &ContainerId, timeout: Option<Duration>, signal: Option<&str>) -> Result<()> {
+        let container = self.inner.table.get(id)?;
+        let signal = signal.map(signal::parse).transpose()?;
+        let _verbs = container.verbs.lock().await;
+        if !container.state().is_running() {
+            return Err(Error::new(ErrorKind::NotModified, "container is already stopped"));
+        }
+        self.stop_locked(&container, timeout, signal).await?;
+        self.tell("stop", &container, []);
+        Ok(())
+    }
+
+    /// Stops it if it runs, then starts it.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub async fn restart(&self, id: &ContainerId, timeout: Option<Duration>) -> Result<()> {
+        let container = self.inner.table.get(id)?;
+        let _verbs = container.verbs.lock().await;
+        if container.state().is_running() {
+            self.stop_locked(&container, timeout, None).await?;
+        }
+        self.start_locked(&container).await?;
+        self.tell("restart", &container, []);
+        Ok(())
+    }
+
+    /// One signal by name or number.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when it doesn't run.
+    pub async fn kill(&self, id: &ContainerId, signal: &str) -> Result<()> {
+        let container = self.inner.table.get(id)?;
+        let number = signal::parse(if signal.is_empty() { "KILL" } else { signal })?;
+        // Not ordered with `stop`: a person may lose patience with a stop that waits.
+        let not_running = |_| {
+            let name = &container.record.name;
+            Error::conflict(format!("cannot kill container: {name}: container {} is not running", container.id()))
+        };
+        let client = container.running().map_err(not_running)?;
+        let ends = container.life.borrow().ends;
+        client.signal(number).await.map_err(|error| self.signal_failed(&container, error))?;
+        self.tell("kill", &container, [("signal", number.to_string())]);
+        if number == signal::KILL {
+            self.ended(&container, ends, AFTER_KILL).await;
+        }
+        Ok(())
+    }
+
+    pub(in crate::engine) async fn stop_locked(
+        &self,
+        container: &Arc<Container>,
+        timeout: Option<Duration>,
+        signal: Option<i32>,
+    ) -> Result<()> {
+        let Ok(client) = container.running() else { return Ok(()) };
+        let ends = container.life.borrow().ends;
+        let first = signal.unwrap_or(container.record.resolved.stop_signal);
+        let patience = timeout.or(container.record.request.stop_timeout).unwrap_or(PATIENCE);
+        client.signal(first).await.map_err(|error| self.signal_failed(container, error))?;
+        self.tell("kill", container, [("signal", first.to_string())]);
+        fault::point("stop.signalled").map_err(|error| Error::internal("the container could not be stopped", error))?;
+        if self.ended(container, ends, patience).await {
+            return Ok(());
+        }
+        self.kill_locked(container, ends).await
+    }
+
+    /// KILL, then the whole group; returns when it has ended.
+    pub(in crate::engine) async fn kill_locked(&self, container: &Arc<Container>, ends: u64) -> Result<()> {
+        if let Ok(client) = container.running() {
+            // The process may end at any time: a signal that finds none is what was wanted.
+            let _ = client.signal(signal::KILL).await;
+            self.tell("kill", container, [("signal", signal::KILL.to_string())]);
+        }
+        if self.ended(container, ends, AFTER_KILL).await {
+            return Ok(());
+        }
+        let (engine, id) = (self.clone(), container.id().clone());
+        blocking(move || engine.cgroup(id.as_str()).kill().map_err(Into::into)).await?;
+        if self.ended(container, ends, AFTER_KILL).await {
+            return Ok(());
+        }
+        let text = format!(
+            "container {} did not end when it was killed; its processes may hang in the kernel",
+            container.id().short()
+        );
+        Err(Error::new(ErrorKind::Unavailable, text))
+    }
+
+    /// Waits until it has ended more often than `ends`; false when time ran out.
+    async fn ended(&self, container: &Container, ends: u64, patience: Duration) -> bool {
+        let mut life = container.life.subscribe();
+        tokio::time::timeout(patience, life.wait_for(|life| life.ends > ends)).await.is_ok()
+    }
+
+    fn signal_failed(&self, container: &Container, error: std::io::Error) -> Error {
+        match container.state() {
+            ContainerState::Running { .. } => Error::with_source(
+                ErrorKind::Unavailable,
+                format!("the monitor of container {} does not answer", container.id().short()),
+                error,
+            ),
+            _ => Error::conflict(format!("container {} is not running", container.id())),
+        }
+    }
+}

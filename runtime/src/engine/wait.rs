@@ -1,0 +1,50 @@
+//! `wait`: for the end of a process, without missing a short one.
+
+use jiff::Timestamp;
+
+use super::{Engine, table::Life};
+use crate::{
+    error::{Error, Result},
+    id::ContainerId,
+    request::WaitCondition,
+    view::Exit,
+};
+
+impl Engine {
+    /// Waits for its end. The wait begins when the future is first polled; [`Engine::waiter`] begins at once.
+    ///
+    /// # Errors
+    /// No such container.
+    pub async fn wait(&self, id: &ContainerId, condition: WaitCondition) -> Result<Exit> {
+        self.waiter(id, condition)?.await
+    }
+
+    /// Like [`Engine::wait`], but from the moment of the call: an end before the first poll is not missed.
+    ///
+    /// # Errors
+    /// No such container.
+    pub fn waiter(
+        &self,
+        id: &ContainerId,
+        condition: WaitCondition,
+    ) -> Result<impl Future<Output = Result<Exit>> + Send + use<>> {
+        let container = self.inner.table.get(id)?;
+        let mut life = container.life.subscribe();
+        let ends = life.borrow_and_update().ends;
+        Ok(async move {
+            let over = |life: &Life| match condition {
+                WaitCondition::NotRunning => !container.state().is_running(),
+                WaitCondition::NextExit => life.ends > ends || life.removed,
+                WaitCondition::Removed => life.removed,
+            };
+            let seen = life.wait_for(over).await;
+            let last = seen.map_err(|gone| Error::internal("the container went away unseen", gone))?.last.clone();
+            Ok(last.unwrap_or_else(|| never_ran()))
+        })
+    }
+}
+
+/// What Docker answers for a container that was never started: code 0.
+fn never_ran() -> Exit {
+    Exit { code: 0, oom_killed: false, started_at: None, finished_at: Timestamp::now(), error: None }
+}
