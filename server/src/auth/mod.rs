@@ -1,0 +1,10 @@
+//! Who is asking, and how that is known: passwords, session secrets, form tokens, origins, the throttle.
+//!
+//! It knows neither pages nor SQL.
+
+pub mod actor;
+pub mod gate;
+pub mod origin;
+pub mod password;
+pub mod throttle;
+pub mod token;

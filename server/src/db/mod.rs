@@ -1,0 +1,66 @@
+//! SQLite: users, sessions, audit, operations. One file per table group; SQL is nowhere else.
+//!
+//! WAL with `synchronous=FULL`: an acknowledged write survives power loss. One connection writes, several read.
+
+use std::{path::Path, time::Duration};
+
+use runtime::error::{Error, Result};
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+pub mod audit;
+pub mod operations;
+pub mod sessions;
+pub mod settings;
+pub mod users;
+
+/// The database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    /// Many readers.
+    pub(in crate::db) read: SqlitePool,
+    /// The one writer.
+    pub(in crate::db) write: SqlitePool,
+}
+
+impl Db {
+    /// Opens or makes the file and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When the file can't be opened, is damaged, or was written by a newer version.
+    pub async fn open(file: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let wrong = |error: sqlx::Error| {
+            Error::internal(
+                format!("the database {} can't be opened; restore it from a copy or move it away", file.display()),
+                error,
+            )
+        };
+        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(wrong)?;
+        sqlx::migrate!("../migrations").run(&write).await.map_err(|error| {
+            Error::internal(
+                format!(
+                    "the database {} can't be brought up to date; it may belong to a newer Darsena",
+                    file.display()
+                ),
+                error,
+            )
+        })?;
+        let read =
+            SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await.map_err(wrong)?;
+        Ok(Self { read, write })
+    }
+}
+
+/// A failed query, which is a defect or a broken disk; the client learns only that.
+pub(crate) fn failed(error: sqlx::Error) -> Error {
+    Error::internal("the database did not answer as it should", error)
+}

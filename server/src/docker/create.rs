@@ -1,0 +1,573 @@
+//! `POST /containers/create`: the body becomes a request of the engine. What Darsena doesn't have is refused by name.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use axum::{
+    Extension,
+    body::Body as HttpBody,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use runtime::request::{
+    ContainerPort, CreateContainer, Limits, LogLimits, NetworkMode, PortBinding, Rlimit, SeccompProfile, UserNamespace,
+};
+
+use super::{
+    error::{Failure, Result},
+    json,
+    lifecycle::FOR_EVER,
+    model::create::{Body, Created, HostConfig, LogConfig, NetworkingConfig, Rest},
+    phrase,
+    query::Query,
+};
+use crate::{app::App, auth::actor::Actor, ops};
+
+/// The largest body that is read.
+const BODY_BYTES: usize = 8 << 20;
+
+/// Fields of the body that ask for what isn't there: name, values that are as good as none, words for the person.
+const NOT_OF_CONFIG: &[(&str, &[&str], &str)] =
+    &[("Volumes", &[], "volumes"), ("MacAddress", &[], "choosing the MAC address")];
+
+/// The same within `HostConfig`.
+const NOT_OF_HOST: &[(&str, &[&str], &str)] = &[
+    ("Binds", &[], "bind mounts and volumes (-v)"),
+    ("Mounts", &[], "mounts (--mount)"),
+    ("VolumesFrom", &[], "volumes of other containers (--volumes-from)"),
+    ("VolumeDriver", &["local"], "volume drivers"),
+    ("Links", &[], "links to other containers (--link)"),
+    ("Privileged", &[], "privileged containers (--privileged)"),
+    ("Devices", &[], "host devices (--device)"),
+    ("DeviceRequests", &[], "device requests (--gpus)"),
+    ("DeviceCgroupRules", &[], "device rules (--device-cgroup-rule)"),
+    ("PidMode", &["private"], "sharing process namespaces (--pid)"),
+    ("IpcMode", &["private"], "sharing IPC namespaces (--ipc)"),
+    ("UTSMode", &["private"], "the host's UTS namespace (--uts)"),
+    ("CgroupnsMode", &["private"], "the host's cgroup namespace (--cgroupns)"),
+    ("Cgroup", &[], "joining another container's cgroup"),
+    ("CgroupParent", &[], "choosing the parent cgroup (--cgroup-parent)"),
+    ("Isolation", &["default"], "isolation technologies (--isolation)"),
+    ("Runtime", &["darsena"], "other runtimes (--runtime)"),
+    ("StorageOpt", &[], "storage options (--storage-opt)"),
+    ("Annotations", &[], "annotations (--annotation)"),
+    ("BlkioWeight", &[], "block IO weights (--blkio-weight)"),
+    ("BlkioWeightDevice", &[], "block IO weights (--blkio-weight-device)"),
+    ("BlkioDeviceReadBps", &[], "block IO limits (--device-read-bps)"),
+    ("BlkioDeviceWriteBps", &[], "block IO limits (--device-write-bps)"),
+    ("BlkioDeviceReadIOps", &[], "block IO limits (--device-read-iops)"),
+    ("BlkioDeviceWriteIOps", &[], "block IO limits (--device-write-iops)"),
+    ("CpuRealtimePeriod", &[], "real-time scheduling (--cpu-rt-period)"),
+    ("CpuRealtimeRuntime", &[], "real-time scheduling (--cpu-rt-runtime)"),
+    ("CpusetMems", &[], "choosing memory nodes (--cpuset-mems)"),
+    ("MemorySwappiness", &["-1"], "swappiness (--memory-swappiness)"),
+    ("OomKillDisable", &[], "turning off the out-of-memory killer (--oom-kill-disable)"),
+    ("KernelMemory", &["-1"], "kernel memory limits (--kernel-memory)"),
+    ("KernelMemoryTCP", &["-1"], "kernel memory limits"),
+    ("CpuCount", &[], "CPU counts (Windows only)"),
+    ("CpuPercent", &[], "CPU percentages (Windows only)"),
+    ("IOMaximumIOps", &[], "IO maxima (Windows only)"),
+    ("IOMaximumBandwidth", &[], "IO maxima (Windows only)"),
+];
+
+/// The same within a network's `EndpointsConfig`.
+const NOT_OF_ENDPOINT: &[(&str, &[&str], &str)] = &[
+    ("IPAMConfig", &[], "choosing addresses (--ip)"),
+    ("Links", &[], "links to other containers"),
+    ("Aliases", &[], "network aliases (--network-alias)"),
+    ("MacAddress", &[], "choosing the MAC address (--mac-address)"),
+    ("DriverOpts", &[], "network driver options"),
+];
+
+pub(super) async fn create(
+    State(app): State<App>,
+    Extension(actor): Extension<Actor>,
+    query: Query,
+    headers: HeaderMap,
+    body: HttpBody,
+) -> Result<Response> {
+    if let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok())
+        && kind.split(';').next().map(str::trim) != Some("application/json")
+    {
+        return Err(Failure::invalid(format!("unsupported Content-Type header ({kind}): must be 'application/json'")));
+    }
+    let bytes = axum::body::to_bytes(body, BODY_BYTES)
+        .await
+        .map_err(|error| Failure::invalid(format!("the body can't be read: {error}")))?;
+    let request = request(parse(&bytes)?, query.text("name"), query.text("platform"))?;
+    let created = ops::containers::create(&app, &actor, request).await?;
+    let answer = json(&Created { id: created.id.to_string(), warnings: created.warnings })?;
+    Ok((StatusCode::CREATED, answer).into_response())
+}
+
+fn parse(bytes: &[u8]) -> Result<Body> {
+    serde_json::from_slice(bytes).map_err(|error| Failure::invalid(format!("invalid JSON: {error}")))
+}
+
+fn request(body: Body, name: Option<&str>, platform: Option<&str>) -> Result<CreateContainer> {
+    refuse(&body.rest, NOT_OF_CONFIG)?;
+    let check = body.healthcheck.and_then(|check| check.test).unwrap_or_default();
+    if !check.is_empty() && check != ["NONE"] {
+        return Err(missing("health checks"));
+    }
+    let Some(image) = said(body.image) else {
+        return Err(Failure::invalid("config cannot be empty in order to create a container"));
+    };
+    let host = body.host_config.unwrap_or_default();
+    let mut made = from_host(host)?;
+    check_networks(body.networking_config.unwrap_or_default())?;
+    if body.network_disabled == Some(true) {
+        made.network = NetworkMode::None;
+    }
+    let ports = body.exposed_ports.unwrap_or_default();
+    Ok(CreateContainer {
+        name: name.map(|name| name.trim_start_matches('/').to_owned()),
+        image,
+        platform: platform.map(str::to_owned),
+        command: body.cmd.map(Vec::from).filter(|words| !words.is_empty()),
+        entrypoint: body.entrypoint.map(Vec::from),
+        env: body.env.unwrap_or_default(),
+        working_dir: said(body.working_dir),
+        user: said(body.user),
+        hostname: said(body.hostname),
+        domainname: said(body.domainname),
+        labels: body.labels.unwrap_or_default(),
+        tty: body.tty.unwrap_or_default(),
+        open_stdin: body.open_stdin.unwrap_or_default(),
+        stdin_once: body.stdin_once.unwrap_or_default(),
+        attach_stdin: body.attach_stdin.unwrap_or_default(),
+        attach_stdout: body.attach_stdout.unwrap_or_default(),
+        attach_stderr: body.attach_stderr.unwrap_or_default(),
+        stop_signal: said(body.stop_signal),
+        stop_timeout: body.stop_timeout.map(|seconds| {
+            u64::try_from(seconds).map_or(FOR_EVER, |seconds| Duration::from_secs(seconds).min(FOR_EVER))
+        }),
+        exposed_ports: ports.keys().map(|port| parse_port(port)).collect::<Result<_>>()?,
+        ..made
+    })
+}
+
+/// The part of the request that `HostConfig` says.
+fn from_host(host: HostConfig) -> Result<CreateContainer> {
+    refuse(&host.rest, NOT_OF_HOST)?;
+    // An empty list here means that nothing is hidden; only `null` means the usual.
+    for name in ["MaskedPaths", "ReadonlyPaths"] {
+        if host.rest.0.get(name).is_some_and(|paths| !paths.is_null()) {
+            return Err(missing("changing which system paths are hidden (--security-opt systempaths)"));
+        }
+    }
+    match host.restart_policy.and_then(|policy| policy.name).as_deref() {
+        None | Some("" | "no") => {}
+        Some(policy) => return Err(missing(&format!("restart policies ({policy})"))),
+    }
+    let userns = match host.userns_mode.as_deref() {
+        None | Some("" | "private") => UserNamespace::Mapped,
+        Some("host") => UserNamespace::Host,
+        Some(mode) => return Err(Failure::invalid(format!("invalid USER mode: {mode}"))),
+    };
+    let mut made = CreateContainer {
+        group_add: host.group_add.unwrap_or_default(),
+        ports: bindings(host.port_bindings.unwrap_or_default())?,
+        publish_all: host.publish_all_ports.unwrap_or_default(),
+        network: network(host.network_mode.as_deref().unwrap_or_default())?,
+        dns: host.dns.unwrap_or_default(),
+        dns_search: host.dns_search.unwrap_or_default(),
+        dns_options: host.dns_options.unwrap_or_default(),
+        extra_hosts: host.extra_hosts.unwrap_or_default(),
+        shm_size_bytes: amount("ShmSize", host.shm_size)?,
+        tmpfs: host.tmpfs.unwrap_or_default(),
+        read_only_rootfs: host.readonly_rootfs.unwrap_or_default(),
+        cap_add: host.cap_add.map(Vec::from).unwrap_or_default(),
+        cap_drop: host.cap_drop.map(Vec::from).unwrap_or_default(),
+        userns,
+        oom_score_adj: host.oom_score_adj.filter(|adjustment| *adjustment != 0),
+        sysctls: host.sysctls.unwrap_or_default(),
+        init: host.init.unwrap_or_default(),
+        auto_remove: host.auto_remove.unwrap_or_default(),
+        log: log(host.log_config.unwrap_or_default())?,
+        limits: Limits {
+            memory_bytes: unless_unlimited("Memory", host.memory)?,
+            memory_swap_bytes: match host.memory_swap {
+                Some(-1) => Some(u64::MAX),
+                swap => amount("MemorySwap", swap)?,
+            },
+            memory_reservation_bytes: unless_unlimited("MemoryReservation", host.memory_reservation)?,
+            nano_cpus: cpus(host.nano_cpus, host.cpu_period, host.cpu_quota)?,
+            cpu_shares: amount("CpuShares", host.cpu_shares)?,
+            cpuset_cpus: said(host.cpuset_cpus),
+            pids: unless_unlimited("PidsLimit", host.pids_limit)?,
+        },
+        rlimits: Vec::new(),
+        ..CreateContainer::default()
+    };
+    for limit in host.ulimits.unwrap_or_default() {
+        let value = |value: i64| u64::try_from(value).or(if value == -1 { Ok(u64::MAX) } else { Err(()) });
+        let (Ok(soft), Ok(hard)) = (value(limit.soft), value(limit.hard)) else {
+            return Err(Failure::invalid(format!("invalid ulimit {}: {}:{}", limit.name, limit.soft, limit.hard)));
+        };
+        made.rlimits.push(Rlimit { name: limit.name, soft, hard });
+    }
+    for option in host.security_opt.unwrap_or_default() {
+        security(&mut made, &option)?;
+    }
+    Ok(made)
+}
+
+fn security(made: &mut CreateContainer, option: &str) -> Result<()> {
+    let (name, value) = option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
+    match (name, value) {
+        ("no-new-privileges", "" | "true") => made.no_new_privileges = true,
+        ("no-new-privileges", "false") => made.no_new_privileges = false,
+        ("seccomp", "unconfined") => made.seccomp = SeccompProfile::Unconfined,
+        ("seccomp", "builtin" | "default") => made.seccomp = SeccompProfile::Default,
+        ("seccomp", _) => return Err(missing("other seccomp profiles than the default one and none")),
+        // There is no such confinement, so to ask for none is to ask for what is.
+        ("apparmor", "unconfined") | ("label", "disable") => {}
+        ("apparmor" | "label" | "systempaths" | "writable-cgroups" | "credentialspec", _) => {
+            return Err(missing(&format!("the security option {option:?}")));
+        }
+        _ => return Err(Failure::invalid(format!("invalid --security-opt 2: {option:?}"))),
+    }
+    Ok(())
+}
+
+fn refuse(rest: &Rest, table: &[(&str, &[&str], &str)]) -> Result<()> {
+    for (name, harmless, words) in table {
+        let asked = rest.asked(name).filter(|value| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            !harmless.contains(&text.as_str())
+        });
+        if asked.is_some() {
+            return Err(missing(words));
+        }
+    }
+    Ok(())
+}
+
+fn missing(what: &str) -> Failure {
+    Failure::unsupported(format!("Darsena does not support {what} yet"))
+}
+
+fn check_networks(config: NetworkingConfig) -> Result<()> {
+    for (name, endpoint) in config.endpoints_config.unwrap_or_default() {
+        network(&name)?;
+        refuse(&endpoint.unwrap_or_default().rest, NOT_OF_ENDPOINT)?;
+    }
+    Ok(())
+}
+
+fn network(mode: &str) -> Result<NetworkMode> {
+    match mode {
+        "" | "default" | "bridge" => Ok(NetworkMode::Bridge),
+        "none" => Ok(NetworkMode::None),
+        other => Err(Failure::unsupported(format!(
+            "Darsena does not support the network {other:?} yet: there are \"bridge\" and \"none\""
+        ))),
+    }
+}
+
+fn parse_port(text: &str) -> Result<ContainerPort> {
+    if text.to_ascii_lowercase().ends_with("/sctp") {
+        return Err(missing("SCTP ports"));
+    }
+    if text.contains('-') {
+        return Err(missing("port ranges in one word"));
+    }
+    text.parse().map_err(|error| Failure::invalid(format!("{error}")))
+}
+
+fn bindings(
+    asked: impl IntoIterator<Item = (String, Option<Vec<super::model::create::PortBinding>>)>,
+) -> Result<Vec<PortBinding>> {
+    let mut ports = Vec::new();
+    for (container, hosts) in asked {
+        let container = parse_port(&container)?;
+        for host in hosts.unwrap_or_default() {
+            let host_ip = match said(host.host_ip) {
+                None => None,
+                Some(ip) if ip.contains(':') => return Err(missing(&format!("publishing on IPv6 addresses ({ip})"))),
+                Some(ip) => {
+                    let ip: Ipv4Addr =
+                        ip.parse().map_err(|_| Failure::invalid(format!("invalid host address {ip:?}")))?;
+                    (!ip.is_unspecified()).then_some(ip)
+                }
+            };
+            let host_port = match said(host.host_port) {
+                None => None,
+                Some(port) if port.contains('-') => return Err(missing("choosing from a range of host ports")),
+                Some(port) => {
+                    let port: u16 =
+                        port.parse().map_err(|_| Failure::invalid(format!("invalid port specification: {port:?}")))?;
+                    (port != 0).then_some(port)
+                }
+            };
+            ports.push(PortBinding { container, host_ip, host_port });
+        }
+    }
+    Ok(ports)
+}
+
+fn log(config: LogConfig) -> Result<LogLimits> {
+    match config.kind.as_deref() {
+        None | Some("" | "json-file" | "local") => {}
+        Some(driver) => return Err(missing(&format!("the log driver {driver:?}"))),
+    }
+    let mut limits = LogLimits::default();
+    let options = config.config.unwrap_or_default();
+    let wrong = |name: &str, value: &str| Failure::invalid(format!("invalid log option {name}: {value:?}"));
+    if let Some(size) = options.get("max-size") {
+        let bytes = if size == "-1" { Some(u64::MAX) } else { phrase::bytes(size).filter(|bytes| *bytes > 0) };
+        limits = LogLimits { segment_bytes: bytes.ok_or_else(|| wrong("max-size", size))?, segments: 1 };
+    }
+    for (name, value) in &options {
+        match name.as_str() {
+            "max-size" => {}
+            "max-file" => {
+                limits.segments = value.parse().ok().filter(|count| *count > 0).ok_or_else(|| wrong(name, value))?;
+            }
+            // Logs are not compressed, which changes nothing of what can be read.
+            "compress" | "mode" if value != "non-blocking" => {}
+            _ => return Err(missing(&format!("the log option {name:?}"))),
+        }
+    }
+    Ok(limits)
+}
+
+fn cpus(nano: Option<i64>, period: Option<i64>, quota: Option<i64>) -> Result<Option<u64>> {
+    let (nano, period, quota) =
+        (amount("NanoCpus", nano)?, amount("CpuPeriod", period)?, unless_unlimited("CpuQuota", quota)?);
+    match (nano, period, quota) {
+        (nano, None, None) => Ok(nano),
+        (Some(_), Some(_), _) => {
+            Err(Failure::invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set"))
+        }
+        (Some(_), _, Some(_)) => {
+            Err(Failure::invalid("Conflicting options: Nano CPUs and CPU Quota cannot both be set"))
+        }
+        (None, Some(_), None) => Ok(None),
+        (None, period, Some(quota)) => {
+            let period = period.unwrap_or(100_000);
+            Ok(u64::try_from(u128::from(quota) * 1_000_000_000 / u128::from(period)).ok())
+        }
+    }
+}
+
+/// A number that must not be negative; 0 is as good as none.
+fn amount(name: &str, value: Option<i64>) -> Result<Option<u64>> {
+    match value {
+        None | Some(0) => Ok(None),
+        Some(value) => u64::try_from(value).map(Some).map_err(|_| Failure::invalid(format!("invalid {name}: {value}"))),
+    }
+}
+
+/// As [`amount`], with -1 meaning no limit.
+fn unless_unlimited(name: &str, value: Option<i64>) -> Result<Option<u64>> {
+    amount(name, value.filter(|value| *value != -1))
+}
+
+fn said(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn made(body: &Value) -> Result<CreateContainer> {
+        request(parse(body.to_string().as_bytes())?, Some("/web"), Some("linux/amd64"))
+    }
+
+    fn refusal(body: &Value) -> String {
+        format!("{:?}", made(body).expect_err(&body.to_string()))
+    }
+
+    /// What docker 28 sends for `docker run -d busybox`, in the main.
+    const CLI_DEFAULT: &str = r#"{
+            "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "AttachStdout": false,
+            "AttachStderr": false, "Tty": false, "OpenStdin": false, "StdinOnce": false, "Env": null, "Cmd": null,
+            "Image": "busybox", "Volumes": {}, "WorkingDir": "", "Entrypoint": null, "OnBuild": null, "Labels": {},
+            "HostConfig": {
+                "Binds": null, "ContainerIDFile": "", "LogConfig": {"Type": "", "Config": {}},
+                "NetworkMode": "default", "PortBindings": {}, "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+                "AutoRemove": false, "VolumeDriver": "", "VolumesFrom": null, "ConsoleSize": [24, 80], "CapAdd": null,
+                "CapDrop": null, "CgroupnsMode": "", "Dns": [], "DnsOptions": [], "DnsSearch": [], "ExtraHosts": null,
+                "GroupAdd": null, "IpcMode": "", "Cgroup": "", "Links": null, "OomScoreAdj": 0, "PidMode": "",
+                "Privileged": false, "PublishAllPorts": false, "ReadonlyRootfs": false, "SecurityOpt": null,
+                "UTSMode": "", "UsernsMode": "", "ShmSize": 0, "Isolation": "", "CpuShares": 0, "Memory": 0,
+                "NanoCpus": 0, "CgroupParent": "", "BlkioWeight": 0, "BlkioWeightDevice": [],
+                "BlkioDeviceReadBps": [], "BlkioDeviceWriteBps": [], "BlkioDeviceReadIOps": [],
+                "BlkioDeviceWriteIOps": [], "CpuPeriod": 0, "CpuQuota": 0, "CpuRealtimePeriod": 0,
+                "CpuRealtimeRuntime": 0, "CpusetCpus": "", "CpusetMems": "", "Devices": [],
+                "DeviceCgroupRules": null, "DeviceRequests": null, "MemoryReservation": 0, "MemorySwap": 0,
+                "MemorySwappiness": -1, "OomKillDisable": false, "PidsLimit": 0, "Ulimits": [], "CpuCount": 0,
+                "CpuPercent": 0, "IOMaximumIOps": 0, "IOMaximumBandwidth": 0, "MaskedPaths": null,
+                "ReadonlyPaths": null
+            },
+            "NetworkingConfig": {"EndpointsConfig": {"default": {
+                "IPAMConfig": null, "Links": null, "Aliases": null, "MacAddress": "", "DriverOpts": null,
+                "GwPriority": 0, "NetworkID": "", "EndpointID": "", "Gateway": "", "IPAddress": "",
+                "IPPrefixLen": 0, "IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0,
+                "DNSNames": null
+            }}}
+        }"#;
+
+    /// Everything that is supported.
+    const RICH: &str = r#"{
+            "Image": "busybox", "Hostname": "h", "Domainname": "d", "User": "1:2", "Env": ["A=b", "C"],
+            "Cmd": ["sleep", "1"], "Entrypoint": "", "WorkingDir": "/w", "Labels": {"a": "b"}, "Tty": true,
+            "OpenStdin": true, "StdinOnce": true, "AttachStdin": true, "StopSignal": "INT", "StopTimeout": 3,
+            "ExposedPorts": {"80": {}, "53/udp": {}}, "Healthcheck": {"Test": ["NONE"]},
+            "HostConfig": {
+                "AutoRemove": true, "NetworkMode": "none", "PublishAllPorts": true,
+                "PortBindings": {
+                    "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}, {"HostIp": "0.0.0.0", "HostPort": ""}],
+                    "53/udp": null
+                },
+                "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+                "CapAdd": ["NET_ADMIN"], "CapDrop": ["ALL"], "Dns": ["1.1.1.1"], "DnsSearch": ["x"],
+                "DnsOptions": ["ndots:1"], "ExtraHosts": ["a:host-gateway"], "GroupAdd": ["wheel"],
+                "OomScoreAdj": 5, "ReadonlyRootfs": true, "IpcMode": "private", "CgroupnsMode": "private",
+                "SecurityOpt": ["no-new-privileges", "seccomp=unconfined", "apparmor=unconfined", "label:disable"],
+                "Tmpfs": {"/t": "size=1m"}, "UsernsMode": "host", "ShmSize": 1048576,
+                "Sysctls": {"net.ipv4.ip_forward": "1"}, "Init": true, "Memory": 67108864, "MemorySwap": -1,
+                "MemoryReservation": 33554432, "CpuQuota": 50000, "CpuShares": 512, "CpusetCpus": "0-1",
+                "PidsLimit": 100, "Ulimits": [{"Name": "nofile", "Soft": 10, "Hard": -1}], "Runtime": "darsena"
+            }
+        }"#;
+
+    #[test]
+    fn what_the_cli_sends_by_default_asks_for_nothing() {
+        let wanted = CreateContainer {
+            name: Some("web".to_owned()),
+            image: "busybox".to_owned(),
+            platform: Some("linux/amd64".to_owned()),
+            ..CreateContainer::default()
+        };
+        assert_eq!(made(&serde_json::from_str(CLI_DEFAULT).unwrap()).unwrap(), wanted);
+        assert_eq!(made(&json!({"Image": "busybox", "HostConfig": null})).unwrap(), wanted);
+    }
+
+    #[test]
+    fn what_is_supported_comes_through() {
+        let got = made(&serde_json::from_str(RICH).unwrap()).unwrap();
+        assert_eq!(got.entrypoint, Some(vec![String::new()]));
+        assert_eq!(
+            (got.command.unwrap().join(" "), got.stop_timeout),
+            ("sleep 1".to_owned(), Some(Duration::from_secs(3)))
+        );
+        assert_eq!(got.exposed_ports.iter().map(ToString::to_string).collect::<Vec<_>>(), ["53/udp", "80/tcp"]);
+        let port = "80/tcp".parse().unwrap();
+        assert_eq!(
+            got.ports,
+            [
+                PortBinding { container: port, host_ip: Some(Ipv4Addr::LOCALHOST), host_port: Some(8080) },
+                PortBinding { container: port, host_ip: None, host_port: None }
+            ]
+        );
+        assert_eq!(
+            (got.network, got.userns, got.seccomp),
+            (NetworkMode::None, UserNamespace::Host, SeccompProfile::Unconfined)
+        );
+        assert_eq!(got.log, LogLimits { segment_bytes: 10 << 20, segments: 3 });
+        assert_eq!(
+            got.limits,
+            Limits {
+                memory_bytes: Some(64 << 20),
+                memory_swap_bytes: Some(u64::MAX),
+                memory_reservation_bytes: Some(32 << 20),
+                nano_cpus: Some(500_000_000),
+                cpu_shares: Some(512),
+                cpuset_cpus: Some("0-1".to_owned()),
+                pids: Some(100)
+            }
+        );
+        assert_eq!(got.rlimits, [Rlimit { name: "nofile".to_owned(), soft: 10, hard: u64::MAX }]);
+        assert!(got.no_new_privileges && got.init && got.auto_remove && got.read_only_rootfs && got.publish_all);
+        assert!(got.tty && got.open_stdin && got.stdin_once && got.attach_stdin && !got.attach_stdout);
+        assert_eq!((got.shm_size_bytes, got.oom_score_adj), (Some(1 << 20), Some(5)));
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_by_name() {
+        for (host, words) in [
+            (json!({"Binds": ["/a:/b"]}), "bind mounts"),
+            (json!({"binds": ["/a:/b"]}), "bind mounts"),
+            (json!({"Mounts": [{"Type": "tmpfs", "Target": "/x"}]}), "mounts (--mount)"),
+            (json!({"VolumesFrom": ["a"]}), "--volumes-from"),
+            (json!({"Links": ["a:b"]}), "links"),
+            (json!({"Devices": [{"PathOnHost": "/dev/fuse"}]}), "host devices"),
+            (json!({"Privileged": true}), "privileged"),
+            (json!({"PidMode": "host"}), "--pid"),
+            (json!({"IpcMode": "host"}), "--ipc"),
+            (json!({"IpcMode": "shareable"}), "--ipc"),
+            (json!({"UTSMode": "host"}), "--uts"),
+            (json!({"CgroupnsMode": "host"}), "--cgroupns"),
+            (json!({"NetworkMode": "host"}), r#"network "host""#),
+            (json!({"NetworkMode": "container:abc"}), "container:abc"),
+            (json!({"RestartPolicy": {"Name": "always"}}), "restart policies (always)"),
+            (json!({"LogConfig": {"Type": "syslog"}}), "log driver"),
+            (json!({"LogConfig": {"Type": "json-file", "Config": {"labels": "a"}}}), "log option"),
+            (json!({"SecurityOpt": ["seccomp={\"x\":1}"]}), "seccomp profiles"),
+            (json!({"SecurityOpt": ["apparmor=strict"]}), "apparmor=strict"),
+            (json!({"MaskedPaths": []}), "hidden"),
+            (json!({"Runtime": "runc"}), "--runtime"),
+            (json!({"MemorySwappiness": 10}), "swappiness"),
+            (json!({"OomKillDisable": true}), "out-of-memory"),
+            (json!({"BlkioWeight": 100}), "--blkio-weight"),
+            (json!({"DeviceRequests": [{"Count": -1}]}), "--gpus"),
+            (json!({"PortBindings": {"80/tcp": [{"HostIp": "::1", "HostPort": "1"}]}}), "IPv6"),
+            (json!({"PortBindings": {"80/sctp": []}}), "SCTP"),
+            (json!({"PortBindings": {"80/tcp": [{"HostPort": "1-5"}]}}), "range"),
+        ] {
+            let text = refusal(&json!({"Image": "a", "HostConfig": host}));
+            assert!(text.contains("Unsupported") && text.contains(words), "{host}: {text}");
+        }
+        for (body, words) in [
+            (json!({"Image": "a", "Volumes": {"/data": {}}}), "volumes"),
+            (json!({"Image": "a", "MacAddress": "02:00:00:00:00:01"}), "MAC"),
+            (json!({"Image": "a", "Healthcheck": {"Test": ["CMD", "x"]}}), "health checks"),
+            (json!({"Image": "a", "NetworkingConfig": {"EndpointsConfig": {"mine": {}}}}), "mine"),
+            (
+                json!({"Image": "a", "NetworkingConfig": {"EndpointsConfig": {"bridge": {"IPAMConfig": {"IPv4Address": "1.2.3.4"}}}}}),
+                "--ip",
+            ),
+        ] {
+            let text = refusal(&body);
+            assert!(text.contains("Unsupported") && text.contains(words), "{body}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (host, words) in [
+            (json!({"Memory": -5}), "invalid Memory: -5"),
+            (json!({"PortBindings": {"x/tcp": []}}), "invalid port"),
+            (json!({"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}), "invalid port specification"),
+            (json!({"PortBindings": {"80/tcp": [{"HostIp": "nowhere"}]}}), "invalid host address"),
+            (json!({"NanoCpus": 1, "CpuQuota": 5}), "Conflicting options"),
+            (json!({"NanoCpus": 1, "CpuPeriod": 5}), "Conflicting options"),
+            (json!({"UsernsMode": "mine"}), "invalid USER mode"),
+            (json!({"SecurityOpt": ["magic"]}), "invalid --security-opt"),
+            (json!({"LogConfig": {"Config": {"max-size": "much"}}}), "max-size"),
+            (json!({"LogConfig": {"Config": {"max-file": "0"}}}), "max-file"),
+            (json!({"Ulimits": [{"Name": "core", "Soft": -7, "Hard": 0}]}), "invalid ulimit"),
+            (json!({"Memory": "much"}), "invalid JSON"),
+        ] {
+            let text = refusal(&json!({"Image": "a", "HostConfig": host}));
+            assert!(text.contains("Invalid") && text.contains(words), "{host}: {text}");
+        }
+        for body in [
+            "",
+            "[]",
+            "{\"Image\":\"a\"} x",
+            "{\"Image\":\"a\",\"Image\":\"b\"}",
+            "{\"HostConfig\":{\"Binds\":[],\"Binds\":[\"/:/x\"]}}",
+            "{\"Image\":7}",
+        ] {
+            assert!(format!("{:?}", parse(body.as_bytes()).unwrap_err()).contains("invalid JSON: "), "{body}");
+        }
+        assert!(refusal(&json!({})).contains("config cannot be empty"));
+    }
+}

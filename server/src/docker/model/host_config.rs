@@ -1,0 +1,140 @@
+//! `HostConfig` of inspect: what was asked for, said back in Docker's words.
+
+use std::collections::BTreeMap;
+
+use runtime::{
+    request::{CreateContainer, SeccompProfile, UserNamespace},
+    view::ContainerView,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::network::{HostPort, name};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::docker) struct HostConfig<'a> {
+    network_mode: &'static str,
+    port_bindings: BTreeMap<String, Vec<HostPort>>,
+    publish_all_ports: bool,
+    auto_remove: bool,
+    cap_add: Option<&'a [String]>,
+    cap_drop: Option<&'a [String]>,
+    dns: &'a [String],
+    dns_options: &'a [String],
+    dns_search: &'a [String],
+    extra_hosts: Option<&'a [String]>,
+    group_add: Option<&'a [String]>,
+    oom_score_adj: i32,
+    readonly_rootfs: bool,
+    security_opt: Option<Vec<&'static str>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tmpfs: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    sysctls: &'a BTreeMap<String, String>,
+    userns_mode: &'static str,
+    shm_size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    init: Option<bool>,
+    memory: u64,
+    memory_reservation: u64,
+    memory_swap: i64,
+    nano_cpus: u64,
+    cpu_shares: u64,
+    cpuset_cpus: &'a str,
+    pids_limit: Option<u64>,
+    ulimits: Vec<Value>,
+    log_config: Value,
+    /// What is the same for every container.
+    #[serde(flatten)]
+    fixed: Map<String, Value>,
+}
+
+impl<'a> HostConfig<'a> {
+    /// For inspect.
+    pub(in crate::docker) fn of(container: &'a ContainerView) -> Self {
+        let request = &container.request;
+        let some = |list: &'a [String]| Some(list).filter(|list| !list.is_empty());
+        let limits = &request.limits;
+        let limit = |value: u64| i64::try_from(value).unwrap_or(-1);
+        let mut security = Vec::new();
+        if request.no_new_privileges {
+            security.push("no-new-privileges");
+        }
+        if request.seccomp == SeccompProfile::Unconfined {
+            security.push("seccomp=unconfined");
+        }
+        Self {
+            network_mode: name(request.network),
+            port_bindings: bindings(request),
+            publish_all_ports: request.publish_all,
+            auto_remove: request.auto_remove,
+            cap_add: some(&request.cap_add),
+            cap_drop: some(&request.cap_drop),
+            dns: &request.dns,
+            dns_options: &request.dns_options,
+            dns_search: &request.dns_search,
+            extra_hosts: some(&request.extra_hosts),
+            group_add: some(&request.group_add),
+            oom_score_adj: request.oom_score_adj.unwrap_or(0),
+            readonly_rootfs: request.read_only_rootfs,
+            security_opt: Some(security).filter(|list| !list.is_empty()),
+            tmpfs: &request.tmpfs,
+            sysctls: &request.sysctls,
+            userns_mode: match request.userns {
+                UserNamespace::Mapped => "",
+                UserNamespace::Host => "host",
+            },
+            shm_size: request.shm_size_bytes.unwrap_or(64 << 20),
+            init: request.init.then_some(true),
+            memory: limits.memory_bytes.unwrap_or(0),
+            memory_reservation: limits.memory_reservation_bytes.unwrap_or(0),
+            memory_swap: match (limits.memory_swap_bytes, limits.memory_bytes) {
+                (Some(swap), _) => limit(swap),
+                (None, Some(memory)) => limit(memory.saturating_mul(2)),
+                (None, None) => 0,
+            },
+            nano_cpus: limits.nano_cpus.unwrap_or(0),
+            cpu_shares: limits.cpu_shares.unwrap_or(0),
+            cpuset_cpus: limits.cpuset_cpus.as_deref().unwrap_or_default(),
+            pids_limit: limits.pids,
+            ulimits: request
+                .rlimits
+                .iter()
+                .map(|one| json!({ "Name": one.name, "Soft": limit(one.soft), "Hard": limit(one.hard) }))
+                .collect(),
+            log_config: json!({ "Type": "local", "Config": {
+                "max-size": request.log.segment_bytes.to_string(), "max-file": request.log.segments.to_string(),
+            } }),
+            fixed: fixed(),
+        }
+    }
+}
+
+fn bindings(request: &CreateContainer) -> BTreeMap<String, Vec<HostPort>> {
+    let mut bindings = BTreeMap::<_, Vec<_>>::new();
+    for port in &request.ports {
+        let text = |value: Option<String>| value.unwrap_or_default();
+        let host =
+            HostPort::new(text(port.host_ip.map(|ip| ip.to_string())), text(port.host_port.map(|p| p.to_string())));
+        bindings.entry(port.container.to_string()).or_default().push(host);
+    }
+    bindings
+}
+
+fn fixed() -> Map<String, Value> {
+    let fixed = json!({
+        "Binds": null, "ContainerIDFile": "", "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
+        "VolumeDriver": "", "VolumesFrom": null, "ConsoleSize": [0, 0], "CgroupnsMode": "private",
+        "IpcMode": "private", "Cgroup": "", "Links": null, "PidMode": "", "Privileged": false, "UTSMode": "",
+        "Runtime": "darsena", "Isolation": "", "CgroupParent": "", "BlkioWeight": 0, "BlkioWeightDevice": [],
+        "BlkioDeviceReadBps": [], "BlkioDeviceWriteBps": [], "BlkioDeviceReadIOps": [], "BlkioDeviceWriteIOps": [],
+        "CpuPeriod": 0, "CpuQuota": 0, "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0, "CpusetMems": "",
+        "Devices": [], "DeviceCgroupRules": null, "DeviceRequests": null, "MemorySwappiness": null,
+        "OomKillDisable": false, "CpuCount": 0, "CpuPercent": 0, "IOMaximumIOps": 0, "IOMaximumBandwidth": 0,
+    });
+    match fixed {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}

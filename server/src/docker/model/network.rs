@@ -1,0 +1,160 @@
+//! A container's place in the network, as lists and inspect show it.
+
+use std::collections::BTreeMap;
+
+use runtime::{
+    request::NetworkMode,
+    view::{ContainerView, Endpoint},
+};
+use serde::Serialize;
+
+/// `NetworkSettings` of inspect.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::docker) struct NetworkSettings<'a> {
+    bridge: &'a str,
+    #[serde(rename = "SandboxID")]
+    sandbox_id: &'a str,
+    sandbox_key: &'a str,
+    ports: BTreeMap<String, Option<Vec<HostPort>>>,
+    hairpin_mode: bool,
+    #[serde(rename = "LinkLocalIPv6Address")]
+    link_local_ipv6_address: &'a str,
+    #[serde(rename = "LinkLocalIPv6PrefixLen")]
+    link_local_ipv6_prefix_len: u8,
+    #[serde(rename = "SecondaryIPAddresses")]
+    secondary_ip_addresses: (),
+    #[serde(rename = "SecondaryIPv6Addresses")]
+    secondary_ipv6_addresses: (),
+    #[serde(flatten)]
+    place: Place<'a>,
+    networks: BTreeMap<&'a str, EndpointSettings<'a>>,
+}
+
+/// `NetworkSettings` of lists.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::docker) struct NetworkSummary<'a> {
+    networks: BTreeMap<&'a str, EndpointSettings<'a>>,
+}
+
+/// One network of a container.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EndpointSettings<'a> {
+    #[serde(rename = "IPAMConfig")]
+    ipam_config: (),
+    links: (),
+    aliases: (),
+    driver_opts: (),
+    gw_priority: u8,
+    #[serde(rename = "NetworkID")]
+    network_id: &'a str,
+    #[serde(flatten)]
+    place: Place<'a>,
+    #[serde(rename = "DNSNames")]
+    dns_names: (),
+}
+
+/// Addresses; empty while there are none.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Place<'a> {
+    mac_address: &'a str,
+    #[serde(rename = "EndpointID")]
+    endpoint_id: &'a str,
+    gateway: String,
+    #[serde(rename = "IPAddress")]
+    ip_address: String,
+    #[serde(rename = "IPPrefixLen")]
+    ip_prefix_len: u8,
+    #[serde(rename = "IPv6Gateway")]
+    ipv6_gateway: &'a str,
+    #[serde(rename = "GlobalIPv6Address")]
+    global_ipv6_address: &'a str,
+    #[serde(rename = "GlobalIPv6PrefixLen")]
+    global_ipv6_prefix_len: u8,
+}
+
+/// A port of the host.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(in crate::docker) struct HostPort {
+    host_ip: String,
+    host_port: String,
+}
+
+impl HostPort {
+    /// An address and a port; empty is any.
+    pub(in crate::docker) fn new(host_ip: String, host_port: String) -> Self {
+        Self { host_ip, host_port }
+    }
+}
+
+/// The name of the network a container is in.
+pub(in crate::docker) fn name(mode: NetworkMode) -> &'static str {
+    match mode {
+        NetworkMode::Bridge => "bridge",
+        NetworkMode::None => "none",
+    }
+}
+
+fn place(endpoint: Option<&Endpoint>) -> Place<'_> {
+    endpoint.map_or_else(Place::default, |endpoint| Place {
+        mac_address: &endpoint.mac,
+        gateway: endpoint.gateway.to_string(),
+        ip_address: endpoint.ip.to_string(),
+        ip_prefix_len: endpoint.prefix_len,
+        ..Place::default()
+    })
+}
+
+fn networks(container: &ContainerView) -> BTreeMap<&str, EndpointSettings<'_>> {
+    let endpoint = container.endpoint.as_ref();
+    let settings = EndpointSettings {
+        ipam_config: (),
+        links: (),
+        aliases: (),
+        driver_opts: (),
+        gw_priority: 0,
+        network_id: endpoint.map_or("", |endpoint| &endpoint.network),
+        place: place(endpoint),
+        dns_names: (),
+    };
+    BTreeMap::from([(name(container.request.network), settings)])
+}
+
+impl<'a> NetworkSummary<'a> {
+    /// For a list.
+    pub(in crate::docker) fn of(container: &'a ContainerView) -> Self {
+        Self { networks: networks(container) }
+    }
+}
+
+impl<'a> NetworkSettings<'a> {
+    /// For inspect.
+    pub(in crate::docker) fn of(container: &'a ContainerView) -> Self {
+        let endpoint = container.endpoint.as_ref();
+        let mut ports: BTreeMap<String, Option<Vec<HostPort>>> = BTreeMap::new();
+        if let Some(endpoint) = endpoint {
+            ports.extend(container.exposed_ports.iter().map(|port| (port.to_string(), None)));
+            for port in &endpoint.ports {
+                let hosts = ports.entry(port.container.to_string()).or_default().get_or_insert_default();
+                hosts.push(HostPort::new(port.host_ip.to_string(), port.host_port.to_string()));
+            }
+        }
+        Self {
+            bridge: "",
+            sandbox_id: "",
+            sandbox_key: "",
+            ports,
+            hairpin_mode: false,
+            link_local_ipv6_address: "",
+            link_local_ipv6_prefix_len: 0,
+            secondary_ip_addresses: (),
+            secondary_ipv6_addresses: (),
+            place: place(endpoint),
+            networks: networks(container),
+        }
+    }
+}

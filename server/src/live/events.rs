@@ -1,0 +1,92 @@
+//! `GET /live/events`: pokes. Only names travel; the page fetches what it shows, so rights and filters are right.
+
+use std::{collections::BTreeSet, convert::Infallible, time::Duration};
+
+use axum::{
+    extract::{Query, State},
+    http::StatusCode,
+    response::{
+        IntoResponse as _, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use tokio::sync::{broadcast::error::RecvError, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{CHECK, ROOM, lives};
+use crate::{
+    app::App,
+    ops,
+    ui::{error::Fault, request::Signed},
+};
+
+/// Pokes within this time travel as one.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// What the page waits for.
+#[derive(serde::Deserialize)]
+pub struct Topics {
+    #[serde(default)]
+    topics: String,
+}
+
+/// `GET /live/events?topics=containers,images`.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn events(State(app): State<App>, signed: Signed, Query(asked): Query<Topics>) -> Result<Response, Fault> {
+    let Ok(permit) = ROOM.try_acquire() else { return Ok(StatusCode::SERVICE_UNAVAILABLE.into_response()) };
+    let wanted: BTreeSet<&'static str> = ["containers", "images", "operations", "usage"]
+        .into_iter()
+        .filter(|topic| asked.topics.split(',').any(|one| one == *topic))
+        .collect();
+    let mut engine = ops::system::events(&app, &signed.actor)?;
+    let mut operations = ops::operation::changes(&app, &signed.actor)?;
+    let mut usage = if wanted.contains("usage") { Some(ops::usage::changes(&app, &signed.actor)?) } else { None };
+    // Full when the browser does not read: then pokes are dropped, and the next one says the same.
+    let (sender, receiver) = mpsc::channel::<Result<Event, Infallible>>(16);
+    tokio::spawn(async move {
+        let _permit = permit;
+        let mut check = tokio::time::interval(CHECK);
+        let mut due: BTreeSet<&'static str> = BTreeSet::new();
+        loop {
+            let flush =
+                async { if due.is_empty() { std::future::pending().await } else { tokio::time::sleep(GATHER).await } };
+            tokio::select! {
+                biased;
+                () = app.shutdown.cancelled() => return,
+                () = sender.closed() => return,
+                _ = check.tick() => if !lives(&app, &signed.secret).await { return },
+                event = engine.recv() => match event {
+                    Ok(event) if event.object == "container" => { due.insert("containers"); }
+                    Ok(event) if event.object == "image" => { due.insert("images"); }
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) => due.extend(["containers", "images"]),
+                    Err(RecvError::Closed) => return,
+                },
+                change = operations.recv() => match change {
+                    Ok(()) | Err(RecvError::Lagged(_)) => { due.insert("operations"); }
+                    Err(RecvError::Closed) => return,
+                },
+                change = async { match usage.as_mut() {
+                    Some(usage) => usage.recv().await,
+                    None => std::future::pending().await,
+                } } => match change {
+                    Ok(()) | Err(RecvError::Lagged(_)) => { due.insert("usage"); }
+                    Err(RecvError::Closed) => return,
+                },
+                () = flush => {
+                    for topic in std::mem::take(&mut due) {
+                        if wanted.contains(topic) {
+                            let _ = sender.try_send(Ok(Event::default().event(topic).data("")));
+                        }
+                    }
+                }
+            }
+        }
+    });
+    let stream = Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
+    let mut response = stream.into_response();
+    response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    Ok(response)
+}

@@ -1,0 +1,180 @@
+//! `/live/containers/{name}/logs`: lines as they come, in batches of 50 ms.
+//!
+//! A batch is JSON: `[{"t": time, "s": "out" | "err", "line": text}]`; a gap is `{"skipped": lines}` in its place. A slow
+//! reader loses lines and is told how many; the container is never slowed.
+
+use std::{collections::VecDeque, time::Duration};
+
+use axum::{
+    extract::{
+        Path, Query, State,
+        ws::{Message, WebSocket, WebSocketUpgrade},
+    },
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use jiff::Timestamp;
+use runtime::{
+    request::LogQuery,
+    view::{LogEvent, Stream},
+};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::{CHECK, PING, ROOM, close, goodbye, lives, send};
+use crate::{
+    app::App,
+    ops,
+    ui::{error::Fault, request::Signed},
+};
+
+/// Between two batches.
+const BATCH: Duration = Duration::from_millis(50);
+/// Lines that may wait for a slow reader; older ones are skipped.
+const WAITING: usize = 5000;
+/// Longest text of one line in a page.
+const LINE_BYTES: usize = 16 * 1024;
+
+/// From when on.
+#[derive(serde::Deserialize)]
+pub struct Since {
+    #[serde(default)]
+    since: String,
+}
+
+/// Opens the socket.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn open(
+    State(app): State<App>,
+    signed: Signed,
+    Path(name): Path<String>,
+    Query(since): Query<Since>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Fault> {
+    let Ok(permit) = ROOM.try_acquire() else { return Ok(StatusCode::SERVICE_UNAVAILABLE.into_response()) };
+    let since: Option<Timestamp> = since.since.parse().ok();
+    let query = LogQuery {
+        follow: true,
+        tail: since.is_none().then_some(500),
+        since,
+        stdout: true,
+        stderr: true,
+        ..LogQuery::default()
+    };
+    let lines = ops::containers::logs(&app, &signed.actor, &name, query).await?;
+    Ok(upgrade.max_message_size(4096).on_upgrade(move |socket| async move {
+        let _permit = permit;
+        serve(app, signed, socket, lines).await;
+    }))
+}
+
+/// Lines that wait, and how many were skipped before them.
+#[derive(Default)]
+struct Waiting {
+    lines: VecDeque<Value>,
+    skipped: u64,
+}
+
+impl Waiting {
+    fn push(&mut self, event: LogEvent) {
+        let line = match event {
+            LogEvent::Line(line) => {
+                let bytes = &line.bytes[..line.bytes.len().min(LINE_BYTES)];
+                let text = String::from_utf8_lossy(bytes);
+                let stream = if line.stream == Stream::Stderr { "err" } else { "out" };
+                json!({ "t": line.at.to_string(), "s": stream, "line": text.trim_end_matches(['\n', '\r']) })
+            }
+            LogEvent::Skipped(bytes) => json!({ "rotated": bytes }),
+        };
+        self.lines.push_back(line);
+        if self.lines.len() > WAITING {
+            self.lines.pop_front();
+            self.skipped += 1;
+        }
+    }
+
+    fn take(&mut self) -> Option<String> {
+        if self.lines.is_empty() {
+            return None;
+        }
+        let mut batch: Vec<Value> = Vec::new();
+        if self.skipped > 0 {
+            batch.push(json!({ "skipped": std::mem::take(&mut self.skipped) }));
+        }
+        batch.extend(self.lines.drain(..));
+        Some(Value::Array(batch).to_string())
+    }
+}
+
+async fn serve(app: App, signed: Signed, mut socket: WebSocket, mut lines: mpsc::Receiver<LogEvent>) {
+    let mut waiting = Waiting::default();
+    let mut check = tokio::time::interval(CHECK);
+    let mut ping = tokio::time::interval(PING);
+    let mut batch = tokio::time::interval(BATCH);
+    batch.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ended = false;
+    loop {
+        tokio::select! {
+            () = app.shutdown.cancelled() => return goodbye(socket, close::GOING, "the server ends").await,
+            _ = check.tick() => if !lives(&app, &signed.secret).await {
+                return goodbye(socket, close::SIGNED_OUT, "the session ended").await;
+            },
+            _ = ping.tick() => if !send(&mut socket, Message::Ping(bytes::Bytes::new())).await { return },
+            event = lines.recv(), if !ended => match event {
+                Some(event) => waiting.push(event),
+                None => ended = true,
+            },
+            _ = batch.tick() => {
+                // Whatever came while the last batch was on its way is taken first, so that the container's side
+                // never waits for this one.
+                while let Ok(event) = lines.try_recv() {
+                    waiting.push(event);
+                }
+                match waiting.take() {
+                    Some(text) => if !send(&mut socket, Message::Text(text.into())).await { return },
+                    None if ended => return goodbye(socket, close::ENDED, "the log ended").await,
+                    None => {}
+                }
+            }
+            message = socket.recv() => match message {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => {}
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use runtime::view::LogLine;
+
+    use super::*;
+
+    fn line(text: &'static str) -> LogEvent {
+        LogEvent::Line(LogLine {
+            stream: Stream::Stderr,
+            at: Timestamp::UNIX_EPOCH,
+            bytes: Bytes::from_static(text.as_bytes()),
+        })
+    }
+
+    #[test]
+    fn a_batch_says_stream_time_and_text_and_what_was_skipped() {
+        let mut waiting = Waiting::default();
+        assert_eq!(waiting.take(), None);
+        waiting.push(line("\u{1b}[31m<b>\u{1b}[0m\r\n"));
+        assert_eq!(
+            waiting.take().as_deref(),
+            Some(r#"[{"line":"\u001b[31m<b>\u001b[0m","s":"err","t":"1970-01-01T00:00:00Z"}]"#)
+        );
+        for _ in 0..WAITING + 3 {
+            waiting.push(line("x"));
+        }
+        let batch: Vec<Value> = serde_json::from_str(&waiting.take().expect("lines")).expect("JSON");
+        assert_eq!(batch[0], json!({ "skipped": 3 }));
+        assert_eq!(batch.len(), WAITING + 1);
+    }
+}

@@ -1,0 +1,213 @@
+//! Containers: what a person can do with them.
+
+use std::time::Duration;
+
+use runtime::{
+    Attachment,
+    error::Result,
+    request::{AttachContainer, CreateContainer, LogQuery, WaitCondition},
+    view::{ContainerSize, ContainerView, Created, Exit, LogEvent, ProcessTable, Stats},
+};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::{Act, Subject, audited};
+use crate::{
+    app::App,
+    auth::actor::{Actor, Right},
+};
+
+impl Subject for Created {
+    fn object_id(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+impl Subject for ContainerView {
+    fn object_id(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+impl Subject for Attachment {}
+
+/// All of them, newest first.
+///
+/// # Errors
+/// Without the right to view.
+pub fn list(app: &App, actor: &Actor) -> Result<Vec<ContainerView>> {
+    actor.require(Right::View)?;
+    Ok(app.engine.containers())
+}
+
+/// One, by name, id or unique id prefix.
+///
+/// # Errors
+/// `No such container: NAME`.
+pub fn get(app: &App, actor: &Actor, name: &str) -> Result<ContainerView> {
+    actor.require(Right::View)?;
+    app.engine.container(name)
+}
+
+/// Counts the bytes one takes on disk. Slow.
+///
+/// # Errors
+/// As [`get`].
+pub async fn size(app: &App, actor: &Actor, name: &str) -> Result<ContainerSize> {
+    let container = get(app, actor, name)?;
+    app.engine.container_size(&container.id).await
+}
+
+/// Makes one, without starting it.
+///
+/// # Errors
+/// Image not here, name taken, or a wrong value, in words that say which.
+pub async fn create(app: &App, actor: &Actor, request: CreateContainer) -> Result<Created> {
+    let object = request.name.clone().unwrap_or_default();
+    let act = Act { action: "container.create", object, detail: json!({ "image": request.image }) };
+    let engine = app.engine.clone();
+    audited(app, actor, Right::Operate, act, async move { engine.create(request).await }).await
+}
+
+/// Starts one.
+///
+/// # Errors
+/// `NotModified` when it runs.
+pub async fn start(app: &App, actor: &Actor, name: &str) -> Result<ContainerView> {
+    let (engine, asked) = (app.engine.clone(), name.to_owned());
+    audited(app, actor, Right::Operate, Act::on("container.start", name), async move {
+        let container = engine.container(&asked)?;
+        engine.start(&container.id).await?;
+        engine.container(container.id.as_str())
+    })
+    .await
+}
+
+/// Sends the stop signal, then kills after the timeout.
+///
+/// # Errors
+/// `NotModified` when it doesn't run.
+pub async fn stop(
+    app: &App,
+    actor: &Actor,
+    name: &str,
+    timeout: Option<Duration>,
+    signal: Option<String>,
+) -> Result<ContainerView> {
+    let (engine, asked) = (app.engine.clone(), name.to_owned());
+    let act = Act {
+        action: "container.stop",
+        object: name.to_owned(),
+        detail: json!({ "timeout_s": timeout.map(|t| t.as_secs()) }),
+    };
+    audited(app, actor, Right::Operate, act, async move {
+        let container = engine.container(&asked)?;
+        engine.stop(&container.id, timeout, signal.as_deref()).await?;
+        Ok(container)
+    })
+    .await
+}
+
+/// Stops it if it runs, then starts it.
+///
+/// # Errors
+/// As [`start`] and [`stop`].
+pub async fn restart(app: &App, actor: &Actor, name: &str, timeout: Option<Duration>) -> Result<ContainerView> {
+    let (engine, asked) = (app.engine.clone(), name.to_owned());
+    audited(app, actor, Right::Operate, Act::on("container.restart", name), async move {
+        let container = engine.container(&asked)?;
+        engine.restart(&container.id, timeout).await?;
+        Ok(container)
+    })
+    .await
+}
+
+/// Sends one signal.
+///
+/// # Errors
+/// A wrong signal, or it doesn't run.
+pub async fn kill(app: &App, actor: &Actor, name: &str, signal: &str) -> Result<ContainerView> {
+    let (engine, asked, signal) = (app.engine.clone(), name.to_owned(), signal.to_owned());
+    let act = Act { action: "container.kill", object: name.to_owned(), detail: json!({ "signal": signal }) };
+    audited(app, actor, Right::Operate, act, async move {
+        let container = engine.container(&asked)?;
+        engine.kill(&container.id, &signal).await?;
+        Ok(container)
+    })
+    .await
+}
+
+/// Removes it; `force` kills it first.
+///
+/// # Errors
+/// `Conflict` when it runs and `force` is not set.
+pub async fn remove(app: &App, actor: &Actor, name: &str, force: bool) -> Result<ContainerView> {
+    let (engine, asked) = (app.engine.clone(), name.to_owned());
+    let act = Act { action: "container.remove", object: name.to_owned(), detail: json!({ "force": force }) };
+    audited(app, actor, Right::Operate, act, async move {
+        let container = engine.container(&asked)?;
+        engine.remove(&container.id, force).await?;
+        Ok(container)
+    })
+    .await
+}
+
+/// Waits for its end.
+///
+/// # Errors
+/// As [`get`].
+pub async fn wait(app: &App, actor: &Actor, name: &str, condition: WaitCondition) -> Result<Exit> {
+    let container = get(app, actor, name)?;
+    app.engine.wait(&container.id, condition).await
+}
+
+/// Sets its terminal's size in characters.
+///
+/// # Errors
+/// When it doesn't run.
+pub async fn resize(app: &App, actor: &Actor, name: &str, rows: u16, columns: u16) -> Result<()> {
+    actor.require(Right::Operate)?;
+    let container = app.engine.container(name)?;
+    app.engine.resize(&container.id, rows, columns).await
+}
+
+/// Reads its log.
+///
+/// # Errors
+/// As [`get`].
+pub async fn logs(app: &App, actor: &Actor, name: &str, query: LogQuery) -> Result<mpsc::Receiver<LogEvent>> {
+    let container = get(app, actor, name)?;
+    app.engine.logs(&container.id, query).await
+}
+
+/// Attaches to its streams.
+///
+/// # Errors
+/// As [`get`].
+pub async fn attach(app: &App, actor: &Actor, name: &str, request: AttachContainer) -> Result<Attachment> {
+    let (engine, asked) = (app.engine.clone(), name.to_owned());
+    let act = Act { action: "container.attach", object: name.to_owned(), detail: json!({ "stdin": request.stdin }) };
+    audited(app, actor, Right::Operate, act, async move {
+        let container = engine.container(&asked)?;
+        engine.attach(&container.id, request).await
+    })
+    .await
+}
+
+/// One reading of what it uses.
+///
+/// # Errors
+/// As [`get`].
+pub async fn stats(app: &App, actor: &Actor, name: &str) -> Result<Stats> {
+    let container = get(app, actor, name)?;
+    app.engine.stats(&container.id).await
+}
+
+/// Its processes.
+///
+/// # Errors
+/// When it doesn't run, or the ps(1) options are not known.
+pub async fn top(app: &App, actor: &Actor, name: &str, ps_args: &str) -> Result<ProcessTable> {
+    let container = get(app, actor, name)?;
+    app.engine.top(&container.id, ps_args).await
+}

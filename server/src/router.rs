@@ -1,0 +1,129 @@
+//! Every route of the product, as a table; and the layers every request passes.
+
+use std::net::SocketAddr;
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, DefaultBodyLimit, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use tower_http::compression::{
+    CompressionLayer, Predicate as _,
+    predicate::{DefaultPredicate, NotForContentType},
+};
+
+use crate::{
+    app::App,
+    auth::{
+        actor::new_request_id,
+        origin::{self, Hosts},
+    },
+    live,
+    ui::{
+        account, assets, audit, container, container_actions, containers,
+        error::{self, Fault},
+        images, launch, operations, overview,
+        request::Meta,
+        sign_in,
+    },
+};
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The pages, their assets and their streams.
+pub fn pages(app: App, hosts: Hosts) -> Router {
+    let live = Router::new()
+        .route("/live/events", get(live::events::events))
+        .route("/live/containers/{name}/logs", get(live::logs::open))
+        .route("/live/containers/{name}/stats", get(live::stats::open))
+        .layer(from_fn_with_state(app.clone(), live::guard));
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/search", get(overview::search))
+        .route("/containers", get(containers::list).post(launch::create))
+        .route("/containers/new", get(launch::show).post(launch::again))
+        .route("/containers/bulk", post(containers::bulk))
+        .route("/containers/{name}", get(container::overview))
+        .route("/containers/{name}/logs", get(container::logs))
+        .route("/containers/{name}/logs/download", get(container::download))
+        .route("/containers/{name}/stats", get(container::stats))
+        .route("/containers/{name}/{act}", get(container_actions::ask).post(container_actions::act))
+        .route("/images", get(images::list))
+        .route("/images/pull", post(images::pull))
+        .route("/images/load", post(images::load).layer(DefaultBodyLimit::disable()))
+        .route("/images/{id}", get(images::detail))
+        .route("/images/{id}/remove", get(images::ask).post(images::remove))
+        .route("/operations", get(operations::list))
+        .route("/operations/tray", get(operations::tray))
+        .route("/operations/{id}", get(operations::detail))
+        .route("/operations/{id}/cancel", post(operations::cancel))
+        .route("/audit", get(audit::list))
+        .route("/audit/export", get(audit::export))
+        .route("/audit/{seq}", get(audit::entry))
+        .route("/account", get(account::show))
+        .route("/account/preferences", post(account::prefer))
+        .route("/account/password", post(account::password))
+        .route("/account/sessions/{id}/end", post(account::end))
+        .route("/session", get(sign_in::show).post(sign_in::begin))
+        .route("/session/end", post(sign_in::end))
+        .route("/setup", get(sign_in::set_up).post(sign_in::finish_set_up))
+        .fallback(error::no_page)
+        .method_not_allowed_fallback(error::no_page)
+        .layer(from_fn(same_origin_only))
+        .layer(from_fn_with_state(app.clone(), error::draw))
+        .merge(live)
+        .route("/static/{name}", get(assets::serve))
+        .layer(
+            CompressionLayer::new()
+                .compress_when(DefaultPredicate::new().and(NotForContentType::new("text/event-stream"))),
+        )
+        .layer(from_fn_with_state(hosts, every_request))
+        .with_state(app)
+}
+
+/// Unsafe methods come from this site's own pages only.
+async fn same_origin_only(request: Request, next: Next) -> Response {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !safe && !origin::same_origin(request.headers()) {
+        return Fault::ForeignForm.into_response();
+    }
+    next.run(request).await
+}
+
+/// Names the request, checks the host it was sent to, sets the headers every answer has.
+async fn every_request(State(hosts): State<Hosts>, mut request: Request, next: Next) -> Response {
+    let id = new_request_id();
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_string());
+    let mut response = match hosts.accept(request.headers()) {
+        Some(https) => {
+            request.extensions_mut().insert(Meta { id: id.clone(), address: address.unwrap_or_default(), https });
+            next.run(request).await
+        }
+        None => {
+            let told = "This server does not answer to this name. Add it to `hosts` in the configuration file.\n";
+            (StatusCode::MISDIRECTED_REQUEST, told).into_response()
+        }
+    };
+    let headers = response.headers_mut();
+    let fixed = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-request-id", id);
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}

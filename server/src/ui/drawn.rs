@@ -1,0 +1,394 @@
+//! Draws every page from sample views, in both languages, and checks what holds for all of them. With
+//! `DARSENA_DRAWN=folder` the pages are also written there, to be looked at.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use bytes::Bytes;
+use runtime::{
+    error::Error,
+    view::{HostCheck, HostInfo, LayerStep, LogEvent, LogLine, ProcessTable, Stream, Verdict},
+};
+
+use super::{
+    account::AccountPage,
+    audit::{self, Asked},
+    confirm::{Confirm, Line},
+    container::{LogsPage, OverviewPage, StatsPage},
+    containers::{
+        self, ListPage,
+        samples::{container, now, usage},
+    },
+    images::{self, samples::summary},
+    launch::{NewPage, Presence},
+    launch_form::LaunchForm,
+    operations::{self, Item},
+    overview,
+    page::{Notice, Page},
+    sign_in::{SetUpPage, SignInPage},
+};
+use crate::{
+    db::operations::OperationRow,
+    i18n::{Language, Texts},
+    ops::{
+        audit::Wholeness,
+        operation::{Snapshot, View},
+        sessions::SessionRow,
+        users::Preferences,
+    },
+};
+
+fn operation(id: i64, state: &str) -> View {
+    let progress = Snapshot {
+        layers: vec![
+            (runtime::digest::Digest::of(b"a"), LayerStep::Complete),
+            (runtime::digest::Digest::of(b"b"), LayerStep::Extracting { current: 40_000_000, total: 61_000_000 }),
+            (runtime::digest::Digest::of(b"c"), LayerStep::Downloading { current: 61_000_000, total: 148_000_000 }),
+            (runtime::digest::Digest::of(b"d"), LayerStep::Waiting),
+        ],
+    };
+    View {
+        row: OperationRow {
+            id,
+            kind: "pull".into(),
+            thing: "grafana/grafana:11.3.0".into(),
+            actor: "ana.ruiz".into(),
+            state: state.into(),
+            message: if state == "failed" { "manifest unknown".into() } else { String::new() },
+            began_at: now().as_microsecond() - 8_000_000,
+            ended_at: (state != "running").then(|| now().as_microsecond()),
+        },
+        progress: (state == "running").then_some(progress),
+    }
+}
+
+fn page(t: Texts, title: &str, section: &'static str) -> Page {
+    let theme = std::env::var("DARSENA_DRAWN_THEME").unwrap_or_else(|_| "system".into());
+    let tray: Vec<Item> =
+        [operation(3, "running"), operation(2, "failed")].iter().map(|one| Item::new(one, t, now())).collect();
+    Page {
+        lang: t.language.code(),
+        theme,
+        density: "dense".into(),
+        title: title.into(),
+        section,
+        csrf: "f".repeat(64),
+        person: "ana.ruiz".into(),
+        containers: 6,
+        images: 4,
+        running: 1,
+        tray,
+        notices: vec![Notice { good: true, text: t.one("container-started", "name", "shop-<api>") }],
+        uptime: t.duration(3_500_000),
+        refresh: 0,
+        topics: "operations",
+        scripts: &[],
+    }
+}
+
+fn host() -> HostInfo {
+    HostInfo {
+        hostname: "muelle-01".into(),
+        kernel: "6.1.0-28-amd64".into(),
+        operating_system: "Debian GNU/Linux 12 (bookworm)".into(),
+        machine: "x86_64".into(),
+        architecture: "amd64",
+        cpus: 8,
+        memory_bytes: 16 << 30,
+        cgroup_version: 2,
+        mapped_users: true,
+        seccomp: true,
+        data_root: "/var/lib/darsena".into(),
+        engine_id: "x".into(),
+        registry_mirrors: Vec::new(),
+        insecure_registries: Vec::new(),
+        disk_bytes: (29_000_000_000, 200_000_000_000),
+        checks: vec![HostCheck {
+            name: "ip_forward",
+            verdict: Verdict::Limited,
+            found: "IPv4 forwarding is off.".into(),
+            remedy: "It is switched on when the first container is started.".into(),
+        }],
+    }
+}
+
+/// Every page's name and text.
+fn all(t: Texts) -> Vec<(&'static str, String)> {
+    let views = || {
+        vec![
+            container("shop-api", "shop/api:2.14.0", "running"),
+            container("shop-db", "postgres:16.4", "running"),
+            container("etl-nightly", "datalab/etl:0.9.3", "exited"),
+            container("etl-backfill", "registry.example:5000/datalab/etl-with-a-long-name:0.9.3-rc.1", "oom"),
+            container("staging-api", "shop/api:2.15.0-rc.2", "created"),
+        ]
+    };
+    let list = |views: Vec<_>, filter| {
+        let known: HashMap<_, _> =
+            views.iter().map(|view: &runtime::view::ContainerView| (view.id.clone(), usage())).collect();
+        let page = page(t, &t.get("nav-containers"), "containers");
+        ListPage::new(page, t, "/containers".into(), filter, views, &known, now()).render().expect("drawn")
+    };
+    let history: Vec<_> = (0..90)
+        .map(|at| crate::ops::usage::Usage { cpu_percent: 40.0 + 30.0 * (f64::from(at) / 9.0).sin(), ..usage() })
+        .collect();
+    let running = container("shop-worker", "shop/worker:2.14.0", "running");
+    let failed = container("etl-backfill", "datalab/etl:0.9.3", "oom");
+    let entries = [
+        audit::samples::entry(99, "container.start", "done"),
+        audit::samples::entry(98, "session.begin", "refused"),
+        audit::samples::entry(2, "image.pull", "failed"),
+    ];
+    let line = |text: &'static str, stream| {
+        LogEvent::Line(LogLine { stream, at: now(), bytes: Bytes::from_static(text.as_bytes()) })
+    };
+    let log = [
+        LogEvent::Skipped(12_000_000),
+        line("INFO took job id=88412 kind=thumbnail attempt=1\n", Stream::Stdout),
+        line("<script>alert(1)</script> & \"quotes\"\n", Stream::Stderr),
+    ];
+    let form = LaunchForm {
+        image: "shop/api:2.15.0-rc.2".into(),
+        name: "-api".into(),
+        ports: vec![super::launch_form::PortRow {
+            host: "8081".into(),
+            container: "8080".into(),
+            protocol: "tcp".into(),
+        }],
+        env: vec![super::launch_form::PairRow { name: "RUST_LOG".into(), value: "info debug".into() }],
+        memory: "256".into(),
+        memory_unit: "MiB".into(),
+        cpus: "0.5".into(),
+        pids: "256".into(),
+        ..LaunchForm::default()
+    };
+    let wrong = form.request(t).expect_err("a wrong name");
+    let new = NewPage {
+        page: page(t, &t.get("launch-title"), "containers"),
+        t,
+        form,
+        wrong,
+        presence: Presence::Here(t.size(84_000_000)),
+        known: vec!["shop/api:2.14.0".into()],
+    };
+    let pictures = [summary("shop/api:2.14.0", 83_400_000), summary("postgres:16.4", 431_000_000), summary("", 12_000)];
+    let images_page = images::ListPage::new(
+        page(t, &t.get("nav-images"), "images"),
+        t,
+        "/images".into(),
+        images::Filter::default(),
+        &pictures,
+        &views(),
+        now(),
+    );
+    let image = images::samples::image("shop/api:2.14.0");
+    let whole = Wholeness {
+        entries: 48_211,
+        outcomes: 48_211,
+        head: "9f2c41d0a7be03c6".repeat(4),
+        broken_entry: None,
+        broken_outcome: None,
+    };
+    let session = |id| SessionRow {
+        id,
+        user_id: 1,
+        address: "10.0.4.12".into(),
+        agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
+        created_at: now().as_microsecond() - 4_000_000_000,
+        seen_at: now().as_microsecond() - 60_000_000,
+    };
+    let preferences = Preferences { theme: "system".into(), language: String::new(), density: "dense".into() };
+    let confirm = Confirm {
+        page: page(t, &t.one("question", "title", t.one("remove-one", "name", "shop-worker")), "containers"),
+        t,
+        crumb: ("/containers", t.get("nav-containers")),
+        action: "/containers/shop-worker/remove".into(),
+        note: t.get("container-remove-effect"),
+        lines: vec![Line {
+            name: "shop-worker".into(),
+            address: "/containers/shop-worker".into(),
+            detail: "shop/worker:2.14.0".into(),
+            field: None,
+        }],
+        hidden: Vec::new(),
+        button: t.one("remove-one", "name", "shop-worker"),
+        icon: "trash",
+        danger: true,
+        back: "/containers/shop-worker".into(),
+    };
+    let usages = [usage(), usage()];
+    let processes = ProcessTable {
+        titles: ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"].map(str::to_owned).to_vec(),
+        rows: vec![
+            ["root", "4711", "4690", "0", "13:52", "?", "00:00:01", "worker --queue default"]
+                .map(str::to_owned)
+                .to_vec(),
+        ],
+    };
+    let fault = super::error::samples::page(page(t, "x", ""), t, &Error::not_found("No such container: shop-worker-2"));
+    vec![
+        (
+            "overview",
+            overview::OverviewPage::new(
+                page(t, &t.get("nav-overview"), "overview"),
+                t,
+                &views(),
+                &usages,
+                &host(),
+                &entries,
+                now(),
+            )
+            .render()
+            .expect("drawn"),
+        ),
+        ("containers", list(views(), containers::Filter::default())),
+        ("empty", list(Vec::new(), containers::Filter::default())),
+        (
+            "container",
+            OverviewPage::new(page(t, "shop-worker", "containers"), t, &running, &history, &entries, now())
+                .render()
+                .expect("drawn"),
+        ),
+        (
+            "container-failed",
+            OverviewPage::new(page(t, "etl-backfill", "containers"), t, &failed, &[], &[], now())
+                .render()
+                .expect("drawn"),
+        ),
+        (
+            "container-logs",
+            LogsPage::new(page(t, "shop-worker", "containers").with_scripts(&["logs.js"]), t, &running, &log, now())
+                .render()
+                .expect("drawn"),
+        ),
+        (
+            "container-stats",
+            StatsPage::new(
+                page(t, "shop-worker", "containers").with_scripts(&["uplot.js", "stats.js"]),
+                t,
+                &running,
+                &history,
+                processes,
+                now(),
+            )
+            .render()
+            .expect("drawn"),
+        ),
+        ("container-new", new.render().expect("drawn")),
+        ("images", images_page.render().expect("drawn")),
+        (
+            "image",
+            images::DetailPage::new(page(t, "shop/api:2.14.0", "images"), t, &image, &views(), now())
+                .render()
+                .expect("drawn"),
+        ),
+        (
+            "operations",
+            operations::samples::list(
+                page(t, &t.get("nav-operations"), ""),
+                t,
+                &[operation(3, "running"), operation(2, "failed"), operation(1, "done")],
+                now(),
+            ),
+        ),
+        ("operation", operations::samples::detail(page(t, "x", ""), t, &operation(3, "running"), now())),
+        (
+            "audit",
+            audit::ListPage::new(
+                page(t, &t.get("nav-audit"), "audit"),
+                t,
+                Asked::default(),
+                whole,
+                &entries,
+                (vec!["ana.ruiz".into()], vec!["container.start".into()]),
+            )
+            .render()
+            .expect("drawn"),
+        ),
+        (
+            "account",
+            AccountPage::new(
+                page(t, &t.get("account-title"), ""),
+                t,
+                preferences,
+                &[session(1), session(2)],
+                1,
+                (t.get("account-present-wrong"), String::new()),
+                now(),
+            )
+            .render()
+            .expect("drawn"),
+        ),
+        ("confirm", confirm.render().expect("drawn")),
+        ("error", fault),
+        (
+            "login",
+            SignInPage {
+                t,
+                csrf: "f".repeat(64),
+                back: "/".into(),
+                name: String::new(),
+                wrong: t.one("session-wait", "seconds", 8),
+            }
+            .render()
+            .expect("drawn"),
+        ),
+        (
+            "first-run",
+            SetUpPage {
+                t,
+                csrf: "f".repeat(64),
+                word: String::new(),
+                name: String::new(),
+                word_wrong: String::new(),
+                name_wrong: String::new(),
+                password_wrong: t.get("weakness-short"),
+            }
+            .render()
+            .expect("drawn"),
+        ),
+    ]
+}
+
+#[test]
+fn every_page_keeps_the_rules_in_both_languages() {
+    for language in [Language::English, Language::Spanish] {
+        let t = Texts { language };
+        for (name, text) in all(t) {
+            let place = format!("{name} ({})", language.code());
+            assert!(text.starts_with("<!doctype html>"), "{place}");
+            assert_eq!(text.matches("<h1").count(), 1, "{place} has one title");
+            assert!(!text.contains(" style=") && !text.contains("<style"), "{place} has no inline style");
+            assert!(
+                !text.contains("<script>") && !text.contains(" onclick=") && !text.contains("javascript:"),
+                "{place} has no inline script"
+            );
+            for form in text.split("<form").skip(1) {
+                let head = form.split('>').next().unwrap_or_default();
+                if head.contains("method=\"post\"") {
+                    assert!(
+                        form.split("</form>").next().unwrap_or_default().contains("name=\"csrf\""),
+                        "{place}: a form without token"
+                    );
+                }
+            }
+            for id in text.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default()) {
+                assert_eq!(text.matches(&format!(" id=\"{id}\"")).count(), 1, "{place}: {id} is there twice");
+            }
+            if let Ok(folder) = std::env::var("DARSENA_DRAWN") {
+                let statics = concat!(env!("CARGO_MANIFEST_DIR"), "/../web/static/");
+                let text = text.replace("\"/static/", &format!("\"{statics}"));
+                std::fs::write(format!("{folder}/{name}.{}.html", language.code()), text).expect("written");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_containers_write_is_shown_as_text() {
+    let pages = all(Texts::default());
+    let logs = &pages.iter().find(|(name, _)| *name == "container-logs").expect("there").1;
+    assert!(logs.contains("&#60;script&#62;alert(1)&#60;/script&#62;"), "escaped");
+    let notice = &pages.iter().find(|(name, _)| *name == "containers").expect("there").1;
+    assert!(notice.contains("shop-&#60;api&#62;") && !notice.contains("shop-<api>"));
+}

@@ -1,0 +1,46 @@
+//! The pages. One file per noun holds its page structs and handlers and mirrors `web/templates`.
+//!
+//! Every page is whole HTML and every action is a form: script makes it faster, never possible. Pages call [`crate::ops`]
+//! and draw what it answers; they touch neither the database nor the engine. Templates see page structs only, and nothing
+//! a person or a container wrote is ever marked as safe.
+
+#![allow(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unused_self,
+    reason = "templates call methods and pass everything by reference"
+)]
+
+pub mod account;
+pub mod assets;
+pub mod audit;
+pub mod chart;
+pub mod confirm;
+pub mod container;
+pub mod container_actions;
+pub mod containers;
+pub mod error;
+pub mod images;
+pub mod launch;
+pub mod launch_form;
+pub mod operations;
+pub mod overview;
+pub mod page;
+pub mod request;
+pub mod sign_in;
+pub mod upload;
+
+#[cfg(test)]
+mod drawn;
+
+/// Text for one value of a query.
+pub fn encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}

@@ -1,0 +1,538 @@
+# English. Keys by place; whole sentences; every key also in es.ftl.
+
+## The frame
+
+skip = Skip to content
+nav-main = Main
+nav-overview = Overview
+nav-run = Run
+nav-containers = Containers
+nav-store = Store
+nav-images = Images
+nav-keep = Keep
+nav-audit = Audit
+nav-host = Host
+nav-up = up { $duration }
+nav-menu = Menu
+nav-operations = Operations
+nav-account-of = { $name }, your account
+nav-sign-out = Sign out
+tray-all = All operations
+crumb = Breadcrumb
+live-rows = Rows update as things change.
+live-lost = Not live at present. Reload the page.
+copied = Copied
+copy = Copy
+copy-id = Copy the full id
+apply = Apply
+reload = Reload
+filter-clear = Clear the filter
+question = { $title }?
+keep-as-is = Keep as it is
+cancel = Cancel
+none = none
+yes = yes
+no = no
+name = Name
+image = Image
+size = Size
+id = Id
+since = Since
+time = Time
+cpu = CPU
+memory = Memory
+network = Network
+disk = Disk
+address = Address
+gateway = Gateway
+environment = Environment
+labels = Labels
+of = of { $limit }
+of-cores =
+    { $cores ->
+        [one] of { $cores } core
+       *[other] of { $cores } cores
+    }
+and-out = in · { $rate } out
+and-read = written · { $rate } read
+limit-cores =
+    { $cores ->
+        [one] { $cores } core
+       *[other] { $cores } cores
+    }
+limit-pids =
+    { $count ->
+        [one] { $count } process
+       *[other] { $count } processes
+    }
+chart-label = { $what }, the last 15 minutes, now { $now }
+time-now = now
+time-ago = { $duration } ago
+start = Start
+stop = Stop
+stop-ask = Stop…
+restart = Restart
+kill-ask = Kill…
+remove-ask = Remove…
+duplicate-ask = Duplicate…
+start-one = Start { $name }
+stop-one = Stop { $name }
+kill-one = Kill { $name }
+remove-one = Remove { $name }
+stop-and-remove-one = Stop and remove { $name }
+logs-of = Logs of { $name }
+more-for = More for { $name }
+new-from = New container from { $name }
+select-all = Select all on this page
+select-one = Select { $name }
+bulk-chosen = Selected
+show-next = Show { $count } more
+read-only = read only
+read-write = can be written
+
+## States
+
+state-label = State
+state-any = Any state
+state-created = Created
+state-running = Running
+state-ended = Exited
+state-exited = Exited ({ $code })
+state-removing = Being removed
+state-out-of-memory = out of memory
+outcome-done = Done
+outcome-refused = Refused
+outcome-failed = Failed
+outcome-cut-off = Cut off
+outcome-open = Running
+
+## Overview and search
+
+overview-lead = { $running } of { $total } containers running
+overview-attention = Needs attention
+overview-host-lacks = This host
+overview-running = Containers running
+overview-activity = Recent activity
+overview-host = Host
+host-system = System
+host-kernel = Kernel
+host-cgroups = Control groups
+host-mapped = Container ids are mapped to ids of their own
+host-data = Data folder
+search-everything = Everything
+search-hint = Search or go to…
+search-label = Search or go to
+search-title = Search
+search-page = page
+search-nothing = Nothing has this name
+
+## Containers
+
+containers-lead = { $total } in all · { $running } running
+containers-new = New container
+containers-filter = Filter by name, image or label
+containers-filter-hint = Name, image, label…
+containers-filtered-title = No container fits
+containers-filtered-lead = Nothing matches “{ $words }” in this state.
+containers-empty-title = The dock is free
+containers-empty-lead = A container runs one program from an image. Start from an image you have, or bring one.
+containers-empty-new = From an image
+containers-empty-images = Bring an image
+containers-ports = Ports (host→container)
+containers-none-chosen = No container was selected. Nothing was done.
+containers-bulk-failed = { $name }: { $why }
+containers-bulk-started =
+    { $count ->
+        [one] { $count } container was started.
+       *[other] { $count } containers were started.
+    }
+containers-bulk-stopped =
+    { $count ->
+        [one] { $count } container was stopped.
+       *[other] { $count } containers were stopped.
+    }
+containers-bulk-restarted =
+    { $count ->
+        [one] { $count } container was restarted.
+       *[other] { $count } containers were restarted.
+    }
+containers-bulk-removed =
+    { $count ->
+        [one] { $count } container was removed.
+       *[other] { $count } containers were removed.
+    }
+containers-ask-stop =
+    { $count ->
+        [one] Stop { $count } container
+       *[other] Stop { $count } containers
+    }
+containers-ask-remove =
+    { $count ->
+        [one] Remove { $count } container
+       *[other] Remove { $count } containers
+    }
+
+## One container
+
+tab-overview = Overview
+tab-logs = Logs
+tab-stats = Stats
+open-logs = Open logs
+container-up = up { $duration }
+container-ended = ended { $when }
+container-made = made { $when }
+container-stop-effect = It gets its stop signal, and is killed after 10 s if it goes on. Its files and its log are kept; it can be started again.
+container-kill-effect = Its processes end at once, without a chance to save anything. Its files and its log are kept.
+container-remove-effect = Files written inside and the log will be gone for good; if it runs, it is killed first. The image is kept.
+container-layer-size = { $size } written inside
+container-started = { $name } was started.
+container-stopped = { $name } was stopped.
+container-restarted = { $name } was restarted.
+container-killed = { $name } was killed.
+container-removed = { $name } was removed.
+container-act-failed = { $name } stayed as it was. { $why }
+container-oom-title = It ran out of memory.
+container-oom-lead = The kernel ended it at its memory limit. Give it more, or look in the log for what grew.
+container-not-started = It could not be started.
+container-failed-title = It ended with exit code { $code }.
+container-failed-lead = The last lines of its log often say why.
+container-network = Network and ports
+container-no-network = No network: only its own loopback.
+when-running = given when it runs
+container-how = How it runs
+container-command = Command
+container-user = User
+container-folder = Working folder
+container-hostname = Host name
+container-limits = Limits
+container-mapping = Users
+container-mapped = mapped from { $base } on
+container-host-ids = the host’s own ids
+container-root = Root file system
+container-auto-remove = Removed when it ends
+container-events = What was done
+
+## Logs
+
+logs-follow = Follow
+logs-pause = Pause
+logs-search = Search these logs
+logs-next = Next match
+logs-stream = Stream
+logs-both = out + err
+logs-out-only = out only
+logs-err-only = err only
+logs-out = out
+logs-err = err
+logs-times = Times
+logs-wrap = Wrap
+logs-download = Download
+logs-lines = Log lines, newest last
+logs-none = Nothing was written yet.
+logs-last = The last 500 lines.
+logs-new = 0 new lines
+logs-skipped = 0 lines were skipped here: they came faster than this connection could carry.
+logs-rotated = { $bytes } of older lines are no longer kept.
+logs-following = Following
+logs-paused = Paused
+logs-ended = The container has ended; this is all.
+logs-again = Connection lost, trying again…
+
+## Stats
+
+stats-not-running = It does not run
+stats-not-running-lead = There are numbers only while it runs.
+stats-now = now
+stats-in = In
+stats-out = Out
+stats-write = Written
+stats-read = Read
+stats-limit = Limit
+stats-ended = The container has ended.
+stats-processes = Processes
+stats-pids-of = { $count } of { $limit } allowed
+
+## New container
+
+launch-title = New container
+launch-lead = One page. Only the image is required, the rest has working defaults.
+launch-wrong =
+    { $count ->
+        [one] One field needs a change.
+       *[other] { $count } fields need a change.
+    }
+launch-nothing-made = Nothing was created.
+launch-image = Image and tag
+launch-image-hint = As in name:tag, or an id.
+launch-image-here = On this host, { $size }.
+launch-image-away = Not on this host.
+launch-image-pull = Pull { $image } first
+launch-image-missing = Say which image to run.
+launch-name-hint = Empty: two words are chosen for you.
+launch-name-wrong = Letters, digits, dot, dash and underscore; at least two; not “new” or “bulk”.
+launch-ports = Ports
+launch-host-port = Host port
+launch-container-port = Container port
+launch-protocol = Protocol
+launch-ports-hint = Leave the host port empty to get a free one; 127.0.0.1:8081 listens on this host only.
+launch-port-wrong = A port is a number from 1 to 65535.
+launch-add-port = Add a port
+launch-remove-port = Remove port { $port }
+launch-variables =
+    { $count ->
+        [one] { $count } variable
+       *[other] { $count } variables
+    }
+launch-env-name = Name
+launch-env-value = Value
+launch-env-wrong = A variable has a name, without “=”.
+launch-add-env = Add a variable
+launch-remove-env = Remove { $name }
+launch-limits = Limits
+launch-limits-hint = Empty means no limit of its own.
+launch-memory-unit = Memory unit
+launch-memory-wrong = A whole number, at least 6 MiB.
+launch-cpus = CPU cores
+launch-cpus-wrong = A number like 0.5, at least 0.01.
+launch-pids = Processes
+launch-pids-wrong = A whole number, at least 1.
+launch-network-bridge = bridge: an address of its own, a way out, published ports
+launch-network-none = none: only its own loopback
+launch-advanced = Advanced
+launch-advanced-line = Command, user, folder, labels, terminal
+launch-command = Command
+launch-command-hint = Split as a shell does; nothing is expanded. Empty: the image’s own.
+launch-entrypoint = Entry point
+launch-folder = Working folder
+launch-folder-wrong = A path that begins with /.
+launch-quote-open = A quotation mark is not closed.
+launch-add-label = Add a label
+launch-read-only = Root file system is read only
+launch-auto-remove = Remove it when it ends
+launch-tty = Give it a terminal
+launch-preview = Same thing as a command
+launch-copy = Copy the command
+launch-update = Update this preview
+launch-create-start = Create and start
+launch-create = Create only
+launch-created = { $name } was created. It is not started.
+launch-started = { $name } was created and started.
+launch-not-started = { $name } was created, but not started. { $why }
+
+## Images
+
+images-lead =
+    { $count ->
+        [one] { $count } image, { $size }
+       *[other] { $count } images, { $size }
+    }
+images-pull = Pull from a registry
+images-pull-do = Pull
+images-pull-hint = Without a host name it comes from Docker Hub, through the mirrors first.
+images-pull-what = Say which image to pull. Nothing was done.
+images-load = Load from a file
+images-load-file = Archive
+images-load-do = Load
+images-load-hint = As “docker save” writes it, or an OCI archive; plain, gzip or zstd.
+images-load-what = Choose an archive to load. Nothing was done.
+images-filter = Name or tag…
+images-filtered-title = No image fits
+images-empty-title = No image yet
+images-empty-lead = An image holds a program and its files. Pull one from a registry or load one from a file.
+images-use = Use
+images-in-use = In use
+images-not-used = not used
+images-no-tag = no tag
+images-unique = Only its own
+images-used-by = Used by
+images-used-by-count = { $count } containers
+images-remove-effect = The names below are taken away, and the image with the layers no other image has is gone for good.
+images-remove-used = Containers use this image, so it can’t be removed now. Remove them first.
+images-remove-user = uses it
+images-remove-size = { $size }, of these { $unique } only its own
+images-remove-button =
+    { $count ->
+        [one] Remove the image, free { $size }
+       *[other] Remove { $count } names, free { $size }
+    }
+images-removed = { $name } was removed.
+images-not-removed = { $name } was kept. { $why }
+image-came = came here { $when }
+image-layers = Layers, newest on top
+image-settings = Settings
+image-settings-line =
+    { $count ->
+        [one] { $count } instruction that takes no room
+       *[other] { $count } instructions that take no room
+    }
+image-config = Configuration
+image-runs = Runs as
+image-names = Names
+image-volumes = Volumes
+image-stop-signal = Stop signal
+
+## Operations
+
+operations-lead = { $running } running, { $failed } failed
+operations-show = Show
+operations-all = All
+operations-running = Running
+operations-failed = Failed
+operations-mine = Mine
+operations-none = Nothing here. Pulls and loads are listed while they run and afterwards.
+operations-what = What
+operations-state = State
+operations-by = By
+operations-began = Began
+operations-took = Took
+operations-footer = Leaving this page stops nothing.
+operations-running-word = running
+operations-cancel-of = Cancel: { $title }
+operations-cancel-asked = It is being cancelled.
+operations-layers = Layers
+operations-layer = Layer
+operations-layer-of = Layer { $name }
+operations-progress = Progress
+operations-layers-of = { $done } of { $all } layers
+operations-bytes-of = { $done } of { $all }
+operations-beginning = Beginning
+operations-pulled = The image is here, every digest checked.
+operations-loaded = The archive’s images are here, every digest checked.
+operations-interrupted = The server ended before this did. It can be begun again.
+operations-cancelled = Cancelled. Nothing was changed.
+operations-see-image = See the image
+operation-kind-pull = Pulling { $thing }
+operation-kind-load = Loading { $thing }
+operation-state-running = Running
+operation-state-done = Done
+operation-state-failed = Failed
+operation-state-cancelled = Cancelled
+operation-state-interrupted = Interrupted
+step-waiting = Waiting
+step-exists = Here already
+step-downloading = Fetching
+step-downloaded = Fetched
+step-extracting = Unpacking
+step-complete = Done
+
+## Audit
+
+audit-lead =
+    { $count ->
+        [one] { $count } entry
+       *[other] { $count } entries
+    }
+audit-export = Export
+audit-csv = CSV, these results
+audit-jsonl = JSON lines, these results
+audit-whole = The record is whole
+audit-broken = The record was changed
+audit-checked = All { $count } entries were checked just now: no gap, no change.
+audit-broken-entry = Entry { $seq } does not follow the one before it. Entries up to there are sound.
+audit-broken-outcome = The outcome of entry { $seq } does not follow the one before it. Outcomes up to there are sound.
+audit-again = Check again
+audit-head = Head of chain
+audit-words = Actor, action, thing…
+audit-who = Who
+audit-anyone = Anyone
+audit-action = Action
+audit-any-action = Any action
+audit-object = What
+audit-outcome = Outcome
+audit-any-outcome = Any outcome
+audit-from-day = From
+audit-to-day = to
+audit-address = From
+audit-entries = Entries
+audit-none = No entry fits
+audit-older = Older
+audit-details-of = Details of { $action } at { $time }
+audit-this-host = this host
+audit-why = Why
+audit-detail = More
+audit-hash = Chain value
+
+## Account
+
+account-title = Your account
+account-administrator = administrator
+account-look = How pages look
+account-theme = Theme
+account-theme-system = As the system
+account-theme-light = Light
+account-theme-dark = Dark
+account-language = Language
+account-language-browser = As the browser
+account-density = Rows
+account-dense = Dense
+account-roomy = Roomy
+account-save = Save
+account-saved = Saved.
+account-password = Password
+account-present = Present password
+account-present-wrong = This is not your present password.
+account-new = New password
+account-password-hint = All your other sessions end.
+account-change-password = Change the password
+account-password-changed = The password was changed. All other sessions have ended.
+account-sessions = Where you are signed in
+account-sessions-hint = A session ends after 30 minutes without use and after 12 hours.
+account-browser = Browser
+account-began = Began
+account-seen = Last used
+account-this = this one
+account-end = End
+account-end-of = End the session in { $browser }
+account-session-ended = The session has ended.
+
+## Signing in
+
+session-title = Sign in
+session-user = User name
+session-password = Password
+session-begin = Sign in
+session-wrong = User name or password is wrong.
+session-wait = Too many attempts. Wait { $seconds } s, then try again.
+password-hint = At least 10 characters; no rule about signs or capitals. Common passwords are refused.
+weakness-short = At least 10 characters are needed.
+weakness-long = At most 256 characters.
+weakness-user-name = The password must not be the user name.
+weakness-common = This password is among the first that are tried. Choose another.
+set-up-title = First administrator
+set-up-lead = This person can do everything on { $host }.
+set-up-word = Set-up word
+set-up-word-hint = Darsena printed it when it started, as “Set-up word: …”. It proves that this is your host.
+set-up-word-wrong = This is not the word that was printed last.
+set-up-name-hint = 2 to 32 letters, digits, dots, dashes or underscores; begins with a letter.
+set-up-name-wrong = This can’t be a user name.
+set-up-do = Create and sign in
+
+## What went wrong
+
+error-request = request
+error-home = To the overview
+error-all-containers = All containers
+error-all-images = All images
+error-all-operations = All operations
+error-page-title = There is no such page
+error-page-lead = The address may be mistyped, or the thing may be gone.
+error-missing-title = This is not here
+error-missing-lead = It may have been removed or renamed since the page before was drawn.
+error-conflict-title = Its present state does not allow this
+error-conflict-lead = Nothing was changed.
+error-invalid-title = This request can’t be understood
+error-invalid-lead = Nothing was changed.
+error-forbidden-title = You may not do this
+error-forbidden-lead = An administrator can grant the right. The attempt is on record.
+error-stale-title = This form is no longer valid
+error-stale-lead = It was drawn for another session. Nothing was changed. Open the page again and repeat what you did.
+error-foreign-title = This form came from another site
+error-foreign-lead = Nothing was changed. If you did not begin this, close the page that sent you here.
+error-unsupported-title = This host can’t do this
+error-unsupported-lead = Nothing was changed.
+error-upstream-title = The registry did not answer as it should
+error-upstream-lead = Nothing was changed. Trying again may help.
+error-unavailable-title = Not possible just now
+error-unavailable-lead = Nothing was changed. Trying again in a moment may help.
+error-internal-title = This failed inside Darsena
+error-internal-lead = What was asked for may be done in part; look at the page of the thing. The server’s log has the cause under the request number below.

@@ -1,0 +1,538 @@
+# Español. De usted, sin exclamaciones; las mismas claves que en.ftl.
+
+## The frame
+
+skip = Ir al contenido
+nav-main = Principal
+nav-overview = Resumen
+nav-run = Ejecutar
+nav-containers = Contenedores
+nav-store = Almacén
+nav-images = Imágenes
+nav-keep = Custodia
+nav-audit = Auditoría
+nav-host = Anfitrión
+nav-up = activo { $duration }
+nav-menu = Menú
+nav-operations = Operaciones
+nav-account-of = { $name }, su cuenta
+nav-sign-out = Salir
+tray-all = Todas las operaciones
+crumb = Ruta
+live-rows = Las filas se actualizan con los cambios.
+live-lost = Sin actualización en este momento. Recargue la página.
+copied = Copiado
+copy = Copiar
+copy-id = Copiar el id completo
+apply = Aplicar
+reload = Recargar
+filter-clear = Quitar el filtro
+question = ¿{ $title }?
+keep-as-is = Dejar como está
+cancel = Cancelar
+none = ninguno
+yes = sí
+no = no
+name = Nombre
+image = Imagen
+size = Tamaño
+id = Id
+since = Desde
+time = Hora
+cpu = CPU
+memory = Memoria
+network = Red
+disk = Disco
+address = Dirección
+gateway = Puerta de enlace
+environment = Entorno
+labels = Etiquetas
+of = de { $limit }
+of-cores =
+    { $cores ->
+        [one] de { $cores } núcleo
+       *[other] de { $cores } núcleos
+    }
+and-out = entrada · { $rate } salida
+and-read = escritura · { $rate } lectura
+limit-cores =
+    { $cores ->
+        [one] { $cores } núcleo
+       *[other] { $cores } núcleos
+    }
+limit-pids =
+    { $count ->
+        [one] { $count } proceso
+       *[other] { $count } procesos
+    }
+chart-label = { $what }, últimos 15 minutos, ahora { $now }
+time-now = ahora
+time-ago = hace { $duration }
+start = Iniciar
+stop = Parar
+stop-ask = Parar…
+restart = Reiniciar
+kill-ask = Matar…
+remove-ask = Eliminar…
+duplicate-ask = Duplicar…
+start-one = Iniciar { $name }
+stop-one = Parar { $name }
+kill-one = Matar { $name }
+remove-one = Eliminar { $name }
+stop-and-remove-one = Parar y eliminar { $name }
+logs-of = Registros de { $name }
+more-for = Más para { $name }
+new-from = Nuevo contenedor de { $name }
+select-all = Seleccionar todo en esta página
+select-one = Seleccionar { $name }
+bulk-chosen = Seleccionados
+show-next = Mostrar { $count } más
+read-only = solo lectura
+read-write = se puede escribir
+
+## States
+
+state-label = Estado
+state-any = Cualquier estado
+state-created = Creado
+state-running = En marcha
+state-ended = Terminado
+state-exited = Terminado ({ $code })
+state-removing = Eliminándose
+state-out-of-memory = sin memoria
+outcome-done = Hecho
+outcome-refused = Rechazado
+outcome-failed = Fallido
+outcome-cut-off = Cortado
+outcome-open = En curso
+
+## Overview and search
+
+overview-lead = { $running } de { $total } contenedores en marcha
+overview-attention = Requiere atención
+overview-host-lacks = Este anfitrión
+overview-running = Contenedores en marcha
+overview-activity = Actividad reciente
+overview-host = Anfitrión
+host-system = Sistema
+host-kernel = Núcleo
+host-cgroups = Grupos de control
+host-mapped = Los ids de cada contenedor se asignan a ids propios
+host-data = Carpeta de datos
+search-everything = Todo
+search-hint = Buscar o ir a…
+search-label = Buscar o ir a
+search-title = Búsqueda
+search-page = página
+search-nothing = Nada tiene este nombre
+
+## Containers
+
+containers-lead = { $total } en total · { $running } en marcha
+containers-new = Nuevo contenedor
+containers-filter = Filtrar por nombre, imagen o etiqueta
+containers-filter-hint = Nombre, imagen, etiqueta…
+containers-filtered-title = Ningún contenedor coincide
+containers-filtered-lead = Nada coincide con «{ $words }» en este estado.
+containers-empty-title = La dársena está libre
+containers-empty-lead = Un contenedor ejecuta un programa de una imagen. Parta de una imagen que ya tenga, o traiga una.
+containers-empty-new = Desde una imagen
+containers-empty-images = Traer una imagen
+containers-ports = Puertos (anfitrión→contenedor)
+containers-none-chosen = No se seleccionó ningún contenedor. No se hizo nada.
+containers-bulk-failed = { $name }: { $why }
+containers-bulk-started =
+    { $count ->
+        [one] Se inició { $count } contenedor.
+       *[other] Se iniciaron { $count } contenedores.
+    }
+containers-bulk-stopped =
+    { $count ->
+        [one] Se paró { $count } contenedor.
+       *[other] Se pararon { $count } contenedores.
+    }
+containers-bulk-restarted =
+    { $count ->
+        [one] Se reinició { $count } contenedor.
+       *[other] Se reiniciaron { $count } contenedores.
+    }
+containers-bulk-removed =
+    { $count ->
+        [one] Se eliminó { $count } contenedor.
+       *[other] Se eliminaron { $count } contenedores.
+    }
+containers-ask-stop =
+    { $count ->
+        [one] Parar { $count } contenedor
+       *[other] Parar { $count } contenedores
+    }
+containers-ask-remove =
+    { $count ->
+        [one] Eliminar { $count } contenedor
+       *[other] Eliminar { $count } contenedores
+    }
+
+## One container
+
+tab-overview = Resumen
+tab-logs = Registros
+tab-stats = Estadísticas
+open-logs = Abrir registros
+container-up = activo { $duration }
+container-ended = terminó { $when }
+container-made = creado { $when }
+container-stop-effect = Recibe su señal de parada y, si sigue tras 10 s, se mata. Sus archivos y su registro se conservan; puede iniciarse de nuevo.
+container-kill-effect = Sus procesos terminan de inmediato, sin poder guardar nada. Sus archivos y su registro se conservan.
+container-remove-effect = Los archivos escritos dentro y el registro se perderán para siempre; si está en marcha, se mata antes. La imagen se conserva.
+container-layer-size = { $size } escritos dentro
+container-started = { $name } se inició.
+container-stopped = { $name } se paró.
+container-restarted = { $name } se reinició.
+container-killed = { $name } se mató.
+container-removed = { $name } se eliminó.
+container-act-failed = { $name } quedó como estaba. { $why }
+container-oom-title = Se quedó sin memoria.
+container-oom-lead = El núcleo lo terminó al llegar a su límite de memoria. Dele más, o busque en el registro qué creció.
+container-not-started = No se pudo iniciar.
+container-failed-title = Terminó con el código { $code }.
+container-failed-lead = Las últimas líneas de su registro suelen decir por qué.
+container-network = Red y puertos
+container-no-network = Sin red: solo su propio bucle local.
+when-running = se asigna al iniciarse
+container-how = Cómo se ejecuta
+container-command = Orden
+container-user = Usuario
+container-folder = Carpeta de trabajo
+container-hostname = Nombre de máquina
+container-limits = Límites
+container-mapping = Usuarios
+container-mapped = asignados desde { $base }
+container-host-ids = los ids del anfitrión
+container-root = Sistema de archivos raíz
+container-auto-remove = Se elimina al terminar
+container-events = Qué se hizo
+
+## Logs
+
+logs-follow = Seguir
+logs-pause = Pausar
+logs-search = Buscar en estos registros
+logs-next = Siguiente coincidencia
+logs-stream = Salida
+logs-both = out + err
+logs-out-only = solo out
+logs-err-only = solo err
+logs-out = out
+logs-err = err
+logs-times = Horas
+logs-wrap = Ajustar
+logs-download = Descargar
+logs-lines = Líneas del registro, la última al final
+logs-none = Aún no se ha escrito nada.
+logs-last = Las últimas 500 líneas.
+logs-new = 0 líneas nuevas
+logs-skipped = Aquí se omitieron 0 líneas: llegaron más rápido de lo que esta conexión podía llevar.
+logs-rotated = { $bytes } de líneas anteriores ya no se conservan.
+logs-following = Siguiendo
+logs-paused = En pausa
+logs-ended = El contenedor terminó; esto es todo.
+logs-again = Conexión perdida, reintentando…
+
+## Stats
+
+stats-not-running = No está en marcha
+stats-not-running-lead = Solo hay números mientras está en marcha.
+stats-now = ahora
+stats-in = Entrada
+stats-out = Salida
+stats-write = Escritura
+stats-read = Lectura
+stats-limit = Límite
+stats-ended = El contenedor terminó.
+stats-processes = Procesos
+stats-pids-of = { $count } de { $limit } permitidos
+
+## New container
+
+launch-title = Nuevo contenedor
+launch-lead = Una página. Solo la imagen es obligatoria, lo demás tiene valores que funcionan.
+launch-wrong =
+    { $count ->
+        [one] Un campo necesita un cambio.
+       *[other] { $count } campos necesitan un cambio.
+    }
+launch-nothing-made = No se creó nada.
+launch-image = Imagen y etiqueta
+launch-image-hint = Como nombre:etiqueta, o un id.
+launch-image-here = En este anfitrión, { $size }.
+launch-image-away = No está en este anfitrión.
+launch-image-pull = Traer antes { $image }
+launch-image-missing = Diga qué imagen ejecutar.
+launch-name-hint = Vacío: se eligen dos palabras.
+launch-name-wrong = Letras, cifras, punto, guion y guion bajo; al menos dos; ni «new» ni «bulk».
+launch-ports = Puertos
+launch-host-port = Puerto del anfitrión
+launch-container-port = Puerto del contenedor
+launch-protocol = Protocolo
+launch-ports-hint = Deje vacío el puerto del anfitrión para obtener uno libre; 127.0.0.1:8081 escucha solo en este anfitrión.
+launch-port-wrong = Un puerto es un número de 1 a 65535.
+launch-add-port = Añadir un puerto
+launch-remove-port = Quitar el puerto { $port }
+launch-variables =
+    { $count ->
+        [one] { $count } variable
+       *[other] { $count } variables
+    }
+launch-env-name = Nombre
+launch-env-value = Valor
+launch-env-wrong = Una variable tiene un nombre, sin «=».
+launch-add-env = Añadir una variable
+launch-remove-env = Quitar { $name }
+launch-limits = Límites
+launch-limits-hint = Vacío significa sin límite propio.
+launch-memory-unit = Unidad de memoria
+launch-memory-wrong = Un número entero, al menos 6 MiB.
+launch-cpus = Núcleos de CPU
+launch-cpus-wrong = Un número como 0,5, al menos 0,01.
+launch-pids = Procesos
+launch-pids-wrong = Un número entero, al menos 1.
+launch-network-bridge = bridge: dirección propia, salida al exterior, puertos publicados
+launch-network-none = none: solo su propio bucle local
+launch-advanced = Avanzado
+launch-advanced-line = Orden, usuario, carpeta, etiquetas, terminal
+launch-command = Orden
+launch-command-hint = Se separa como en un intérprete; nada se expande. Vacío: la de la imagen.
+launch-entrypoint = Punto de entrada
+launch-folder = Carpeta de trabajo
+launch-folder-wrong = Una ruta que empieza por /.
+launch-quote-open = Hay una comilla sin cerrar.
+launch-add-label = Añadir una etiqueta
+launch-read-only = Sistema de archivos raíz de solo lectura
+launch-auto-remove = Eliminarlo al terminar
+launch-tty = Darle una terminal
+launch-preview = Lo mismo como orden
+launch-copy = Copiar la orden
+launch-update = Actualizar esta vista previa
+launch-create-start = Crear e iniciar
+launch-create = Solo crear
+launch-created = { $name } se creó. No está iniciado.
+launch-started = { $name } se creó y se inició.
+launch-not-started = { $name } se creó, pero no se inició. { $why }
+
+## Images
+
+images-lead =
+    { $count ->
+        [one] { $count } imagen, { $size }
+       *[other] { $count } imágenes, { $size }
+    }
+images-pull = Traer de un repositorio
+images-pull-do = Traer
+images-pull-hint = Sin nombre de máquina viene de Docker Hub, antes por los espejos.
+images-pull-what = Diga qué imagen traer. No se hizo nada.
+images-load = Cargar de un archivo
+images-load-file = Archivo
+images-load-do = Cargar
+images-load-hint = Como lo escribe «docker save», o un archivo OCI; sin comprimir, gzip o zstd.
+images-load-what = Elija un archivo que cargar. No se hizo nada.
+images-filter = Nombre o etiqueta…
+images-filtered-title = Ninguna imagen coincide
+images-empty-title = Aún no hay imágenes
+images-empty-lead = Una imagen contiene un programa y sus archivos. Traiga una de un repositorio o cárguela de un archivo.
+images-use = Uso
+images-in-use = En uso
+images-not-used = sin uso
+images-no-tag = sin etiqueta
+images-unique = Solo suyo
+images-used-by = Usada por
+images-used-by-count = { $count } contenedores
+images-remove-effect = Se quitan los nombres de abajo, y la imagen con las capas que ninguna otra tiene se pierde para siempre.
+images-remove-used = Hay contenedores que usan esta imagen, así que ahora no puede eliminarse. Elimínelos antes.
+images-remove-user = la usa
+images-remove-size = { $size }, de ellos { $unique } solo suyos
+images-remove-button =
+    { $count ->
+        [one] Eliminar la imagen, liberar { $size }
+       *[other] Eliminar { $count } nombres, liberar { $size }
+    }
+images-removed = { $name } se eliminó.
+images-not-removed = { $name } se conservó. { $why }
+image-came = llegó { $when }
+image-layers = Capas, la más nueva arriba
+image-settings = Ajustes
+image-settings-line =
+    { $count ->
+        [one] { $count } instrucción que no ocupa
+       *[other] { $count } instrucciones que no ocupan
+    }
+image-config = Configuración
+image-runs = Se ejecuta como
+image-names = Nombres
+image-volumes = Volúmenes
+image-stop-signal = Señal de parada
+
+## Operations
+
+operations-lead = { $running } en curso, { $failed } fallidas
+operations-show = Mostrar
+operations-all = Todas
+operations-running = En curso
+operations-failed = Fallidas
+operations-mine = Mías
+operations-none = Nada aquí. Las descargas y cargas aparecen mientras duran y después.
+operations-what = Qué
+operations-state = Estado
+operations-by = Por
+operations-began = Empezó
+operations-took = Duró
+operations-footer = Salir de esta página no detiene nada.
+operations-running-word = en curso
+operations-cancel-of = Cancelar: { $title }
+operations-cancel-asked = Se está cancelando.
+operations-layers = Capas
+operations-layer = Capa
+operations-layer-of = Capa { $name }
+operations-progress = Progreso
+operations-layers-of = { $done } de { $all } capas
+operations-bytes-of = { $done } de { $all }
+operations-beginning = Empezando
+operations-pulled = La imagen está aquí, con todos sus resúmenes comprobados.
+operations-loaded = Las imágenes del archivo están aquí, con todos sus resúmenes comprobados.
+operations-interrupted = El servidor terminó antes que esto. Puede empezarse de nuevo.
+operations-cancelled = Cancelada. No se cambió nada.
+operations-see-image = Ver la imagen
+operation-kind-pull = Traer { $thing }
+operation-kind-load = Cargar { $thing }
+operation-state-running = En curso
+operation-state-done = Hecha
+operation-state-failed = Fallida
+operation-state-cancelled = Cancelada
+operation-state-interrupted = Interrumpida
+step-waiting = En espera
+step-exists = Ya está aquí
+step-downloading = Trayendo
+step-downloaded = Traída
+step-extracting = Desempaquetando
+step-complete = Hecha
+
+## Audit
+
+audit-lead =
+    { $count ->
+        [one] { $count } entrada
+       *[other] { $count } entradas
+    }
+audit-export = Exportar
+audit-csv = CSV, estos resultados
+audit-jsonl = Líneas JSON, estos resultados
+audit-whole = El registro está íntegro
+audit-broken = El registro fue cambiado
+audit-checked = Las { $count } entradas se comprobaron ahora mismo: sin huecos, sin cambios.
+audit-broken-entry = La entrada { $seq } no sigue a la anterior. Hasta ahí, las entradas son fiables.
+audit-broken-outcome = El resultado de la entrada { $seq } no sigue al anterior. Hasta ahí, los resultados son fiables.
+audit-again = Comprobar otra vez
+audit-head = Final de la cadena
+audit-words = Quién, acción, objeto…
+audit-who = Quién
+audit-anyone = Cualquiera
+audit-action = Acción
+audit-any-action = Cualquier acción
+audit-object = Qué
+audit-outcome = Resultado
+audit-any-outcome = Cualquier resultado
+audit-from-day = Desde
+audit-to-day = hasta
+audit-address = Desde dónde
+audit-entries = Entradas
+audit-none = Ninguna entrada coincide
+audit-older = Anteriores
+audit-details-of = Detalles de { $action } a las { $time }
+audit-this-host = este anfitrión
+audit-why = Por qué
+audit-detail = Más
+audit-hash = Valor de la cadena
+
+## Account
+
+account-title = Su cuenta
+account-administrator = administrador
+account-look = Aspecto de las páginas
+account-theme = Tema
+account-theme-system = Como el sistema
+account-theme-light = Claro
+account-theme-dark = Oscuro
+account-language = Idioma
+account-language-browser = Como el navegador
+account-density = Filas
+account-dense = Densas
+account-roomy = Amplias
+account-save = Guardar
+account-saved = Guardado.
+account-password = Contraseña
+account-present = Contraseña actual
+account-present-wrong = Esta no es su contraseña actual.
+account-new = Contraseña nueva
+account-password-hint = Terminan todas sus otras sesiones.
+account-change-password = Cambiar la contraseña
+account-password-changed = Se cambió la contraseña. Las demás sesiones terminaron.
+account-sessions = Dónde tiene sesión
+account-sessions-hint = Una sesión termina tras 30 minutos sin uso y tras 12 horas.
+account-browser = Navegador
+account-began = Empezó
+account-seen = Último uso
+account-this = esta
+account-end = Terminar
+account-end-of = Terminar la sesión en { $browser }
+account-session-ended = La sesión terminó.
+
+## Signing in
+
+session-title = Entrar
+session-user = Nombre de usuario
+session-password = Contraseña
+session-begin = Entrar
+session-wrong = El nombre de usuario o la contraseña no son correctos.
+session-wait = Demasiados intentos. Espere { $seconds } s e inténtelo de nuevo.
+password-hint = Al menos 10 caracteres; sin reglas sobre signos ni mayúsculas. Las contraseñas comunes se rechazan.
+weakness-short = Hacen falta al menos 10 caracteres.
+weakness-long = Como mucho 256 caracteres.
+weakness-user-name = La contraseña no debe ser el nombre de usuario.
+weakness-common = Esta contraseña está entre las primeras que se prueban. Elija otra.
+set-up-title = Primer administrador
+set-up-lead = Esta persona puede hacerlo todo en { $host }.
+set-up-word = Palabra de puesta en marcha
+set-up-word-hint = Darsena la mostró al arrancar, como «Set-up word: …». Prueba que este anfitrión es suyo.
+set-up-word-wrong = Esta no es la última palabra mostrada.
+set-up-name-hint = De 2 a 32 letras, cifras, puntos, guiones o guiones bajos; empieza por letra.
+set-up-name-wrong = Esto no puede ser un nombre de usuario.
+set-up-do = Crear y entrar
+
+## What went wrong
+
+error-request = petición
+error-home = Al resumen
+error-all-containers = Todos los contenedores
+error-all-images = Todas las imágenes
+error-all-operations = Todas las operaciones
+error-page-title = Esta página no existe
+error-page-lead = La dirección puede estar mal escrita, o lo que mostraba ya no está.
+error-missing-title = Esto no está aquí
+error-missing-lead = Puede que se eliminara o cambiara de nombre desde que se dibujó la página anterior.
+error-conflict-title = Su estado actual no permite esto
+error-conflict-lead = No se cambió nada.
+error-invalid-title = Esta petición no se entiende
+error-invalid-lead = No se cambió nada.
+error-forbidden-title = No puede hacer esto
+error-forbidden-lead = Un administrador puede conceder el permiso. El intento queda registrado.
+error-stale-title = Este formulario ya no vale
+error-stale-lead = Se dibujó para otra sesión. No se cambió nada. Abra la página de nuevo y repita lo que hizo.
+error-foreign-title = Este formulario vino de otro sitio
+error-foreign-lead = No se cambió nada. Si usted no lo inició, cierre la página que le trajo aquí.
+error-unsupported-title = Este anfitrión no puede hacer esto
+error-unsupported-lead = No se cambió nada.
+error-upstream-title = El repositorio no respondió como debía
+error-upstream-lead = No se cambió nada. Intentarlo de nuevo puede servir.
+error-unavailable-title = No es posible ahora mismo
+error-unavailable-lead = No se cambió nada. Intentarlo de nuevo en un momento puede servir.
+error-internal-title = Esto falló dentro de Darsena
+error-internal-lead = Lo pedido puede estar hecho en parte; mire la página correspondiente. El registro del servidor tiene la causa con el número de petición de abajo.

@@ -1,0 +1,124 @@
+// What makes pages quicker to use. Every page works without it.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  root.dataset.script = "on";
+  const body = document.body;
+
+  // Live parts: send what is here already, so that an unchanged part costs nothing.
+  const known = new WeakMap();
+  body.addEventListener("htmx:configRequest", (event) => {
+    const part = event.detail.elt;
+    if (!part.hasAttribute("data-live")) return;
+    event.detail.headers["X-Background"] = "1";
+    if (known.has(part)) event.detail.headers["If-None-Match"] = known.get(part);
+  });
+  body.addEventListener("htmx:beforeRequest", (event) => {
+    const part = event.detail.elt;
+    // Nothing is redrawn under an open row menu.
+    if (part.hasAttribute("data-live") && part.querySelector("details.menu[open]")) event.preventDefault();
+  });
+  body.addEventListener("htmx:afterRequest", (event) => {
+    const part = event.detail.elt;
+    const tag = event.detail.xhr && event.detail.xhr.getResponseHeader("ETag");
+    if (tag && part.hasAttribute("data-live")) known.set(part, tag);
+  });
+  body.addEventListener("htmx:afterSwap", count);
+
+  // The stream: say when it is down.
+  let downSince = 0;
+  let told = "";
+  const note = () => document.querySelector("[data-live-note]");
+  body.addEventListener("htmx:sseError", () => { downSince = downSince || Date.now(); });
+  body.addEventListener("htmx:sseOpen", () => {
+    downSince = 0;
+    if (told && note()) { note().textContent = told; told = ""; }
+  });
+  setInterval(() => {
+    if (!downSince || Date.now() - downSince < 10000 || !note() || told) return;
+    told = note().textContent;
+    note().textContent = body.dataset.notLive;
+  }, 1000);
+
+  // Filters act at once.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+    if (event.target.matches("[data-all]")) {
+      for (const box of event.target.form.querySelectorAll("tbody input[name=id]")) box.checked = event.target.checked;
+    }
+    count();
+  });
+
+  function count() {
+    for (const label of document.querySelectorAll("[data-count]")) {
+      label.dataset.word = label.dataset.word || label.textContent;
+      const chosen = label.closest("form").querySelectorAll("tbody input[name=id]:checked").length;
+      label.textContent = chosen + " " + label.dataset.word.toLowerCase();
+    }
+  }
+  count();
+
+  // Copying.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy], [data-copy-from]");
+    if (!button) return;
+    const from = button.dataset.copyFrom;
+    const text = from ? document.getElementById(from).textContent : button.dataset.copy;
+    navigator.clipboard.writeText(text).then(() => toast(body.dataset.copied), () => {});
+  });
+
+  function toast(text) {
+    const one = document.createElement("div");
+    one.className = "toast";
+    one.textContent = text;
+    const room = document.getElementById("toasts");
+    room.append(one);
+    while (room.children.length > 3) room.firstChild.remove();
+    setTimeout(() => one.remove(), 6000);
+  }
+
+  // Menus close on a click outside and on Escape, and open upwards near the lower edge.
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener("toggle", (event) => {
+    const menu = event.target;
+    if (!menu.matches || !menu.matches("details.menu") || !menu.open) return;
+    const box = menu.querySelector("div");
+    box.classList.toggle("up", box.getBoundingClientRect().bottom > window.innerHeight);
+  }, true);
+
+  // Keys.
+  const places = { o: "/", c: "/containers", i: "/images", a: "/audit" };
+  let after = 0;
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      for (const menu of document.querySelectorAll("details.menu[open]")) {
+        menu.open = false;
+        menu.querySelector("summary").focus();
+      }
+      return;
+    }
+    if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+      event.preventDefault();
+      document.querySelector(".jump input").focus();
+      return;
+    }
+    const field = event.target.closest("input, textarea, select, [contenteditable]");
+    if (field || event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = event.key.toLowerCase();
+    if (Date.now() - after < 1500 && places[key]) { location.href = places[key]; return; }
+    after = key === "g" ? Date.now() : 0;
+    if (key === "/") {
+      const find = document.querySelector("#lq, .filters input[type=search]");
+      if (find) { event.preventDefault(); find.focus(); }
+    }
+    if (key === "n") location.href = "/containers/new";
+  });
+
+  // What went wrong is read first.
+  const wrong = document.querySelector("[data-focus]");
+  if (wrong) wrong.focus();
+})();
