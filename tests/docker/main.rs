@@ -1,0 +1,58 @@
+//! The story by the real docker client: images, a container's life, its streams, its limits, its network.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
+
+mod images;
+mod life;
+mod limits;
+mod network;
+mod run;
+mod streams;
+
+use std::process::ExitCode;
+
+use harness::{Darsena, Docker, Suite, image};
+
+/// The image every test can use: busybox, command `sh`.
+const IMAGE: &str = "test:1";
+
+fn main() -> ExitCode {
+    let docker = Docker::program();
+    let suite = Suite::new(&[&docker.to_string_lossy(), "docker-registry", "skopeo"], prepare);
+    let suite = images::tests(suite);
+    let suite = run::tests(suite);
+    let suite = streams::tests(suite);
+    let suite = life::tests(suite);
+    let suite = limits::tests(suite);
+    network::tests(suite).run()
+}
+
+fn prepare(darsena: &mut Darsena) {
+    let loaded = darsena.docker().run_with(&["load"], &image::busybox_archive(IMAGE)).ok();
+    assert_eq!(loaded, "Loaded image: test:1");
+}
+
+/// Starts a container in the background that runs this shell line; gives its id.
+fn start(docker: &Docker, options: &[&str], line: &str) -> String {
+    let arguments: Vec<&str> = ["run", "-d"].iter().chain(options).chain(&[IMAGE, "sh", "-c", line]).copied().collect();
+    let id = docker.run(&arguments).ok();
+    assert!(id.len() == 64 && id.chars().all(|char| char.is_ascii_hexdigit()), "{id}");
+    id
+}
+
+/// Runs a shell line in a container that is removed afterwards; gives what it said.
+fn say(docker: &Docker, options: &[&str], line: &str) -> String {
+    let arguments: Vec<&str> =
+        ["run", "--rm"].iter().chain(options).chain(&[IMAGE, "sh", "-c", line]).copied().collect();
+    docker.run(&arguments).ok()
+}
+
+/// One value of `docker inspect`.
+fn inspect(docker: &Docker, name: &str, format: &str) -> String {
+    docker.run(&["inspect", "-f", format, name]).ok()
+}
+
+/// Removes a container whatever it does.
+fn remove(docker: &Docker, name: &str) {
+    docker.run(&["rm", "-f", name]).ok();
+}

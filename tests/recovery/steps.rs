@@ -1,0 +1,262 @@
+//! Every step of create, start, stop, remove, pull, load and image removal: the server (or the monitor) dies there, or
+//! the step fails. Afterwards the verb is done or undone, can be done again, and nothing is left.
+
+use harness::{
+    Darsena, Docker, Output, Registry, Settings, Suite,
+    image::{Compression, Layer, busybox},
+};
+
+use crate::{IMAGE, inspect, status};
+
+const NAME: &str = "stepped";
+const PULLED: &str = "127.0.0.1:5000/some/image:1";
+const LOADED: &str = "loaded:1";
+const TRAP: &str = "trap 'exit 9' TERM; echo ready; while :; do usleep 10000; done";
+
+/// A verb and its steps.
+struct Verb {
+    steps: &'static [&'static str],
+    /// Makes the ground for it, on a server without failpoints.
+    before: fn(&Darsena),
+    /// Does it.
+    act: fn(&Docker) -> Output,
+    /// On a server without failpoints: it must be done or undone. Does it again and takes everything away.
+    after: fn(&Docker),
+}
+
+const VERBS: &[Verb] = &[
+    Verb { steps: &["create.record", "create.snapshot"], before: nothing, act: create, after: created },
+    Verb {
+        steps: &["start.cgroup", "start.network", "start.launched", "start.running"],
+        before: with_created,
+        act: start,
+        after: started,
+    },
+    Verb { steps: &["stop.signalled"], before: with_running, act: stop, after: stopped },
+    Verb {
+        steps: &["remove.marked", "remove.cgroup", "remove.snapshot", "remove.record"],
+        before: with_running,
+        act: remove,
+        after: removed,
+    },
+    Verb {
+        steps: &["pull.resolved", "pull.blob", "pull.layer", "pull.record"],
+        before: nothing,
+        act: pull,
+        after: pulled,
+    },
+    Verb { steps: &["load.staged", "load.layer", "load.record"], before: nothing, act: load, after: loaded },
+    Verb { steps: &["rmi.untag", "rmi.record", "rmi.layers"], before: with_loaded, act: rmi, after: image_removed },
+];
+
+const MONITOR: &[&str] = &["monitor.cloned", "monitor.go", "monitor.exec"];
+
+pub fn tests(mut suite: Suite) -> Suite {
+    for verb in VERBS {
+        for step in verb.steps {
+            suite = suite.test(&format!("{step}_killed"), |darsena| killed(darsena, verb, step));
+            suite = suite.test(&format!("{step}_failed"), |darsena| failed(darsena, verb, step));
+        }
+    }
+    for step in MONITOR {
+        suite = suite.test(&format!("{step}_killed"), |darsena| monitor_killed(darsena, step));
+    }
+    suite
+        .test("monitor.exit_before_file_killed", |darsena| monitor_killed_at_exit(darsena, "monitor.exit_before_file"))
+        .test("monitor.exit_after_file_killed", |darsena| monitor_killed_at_exit(darsena, "monitor.exit_after_file"))
+        .test("start.running_killed_twice", killed_in_recovery)
+}
+
+/// A registry where the verb needs one.
+fn registry<'space>(darsena: &'space Darsena, step: &str) -> Option<Registry<'space>> {
+    step.starts_with("pull.").then(|| {
+        let registry = Registry::start(darsena.space());
+        registry.push("some/image", "1", &image(), Compression::Gzip);
+        registry
+    })
+}
+
+fn killed(darsena: &mut Darsena, verb: &Verb, step: &str) {
+    let docker = darsena.docker();
+    (verb.before)(darsena);
+    darsena.restart_with(&Settings::failing_at(step));
+    {
+        let _registry = registry(darsena, step);
+        (verb.act)(&docker).fails();
+    }
+    let status = darsena.wait();
+    assert!(!status.success(), "the server was killed at {step}");
+    darsena.restart();
+    let _registry = registry(darsena, step);
+    (verb.after)(&docker);
+}
+
+fn failed(darsena: &mut Darsena, verb: &Verb, step: &str) {
+    let docker = darsena.docker();
+    (verb.before)(darsena);
+    darsena.restart_with(&Settings::failing(&format!("{step}=error")));
+    {
+        let _registry = registry(darsena, step);
+        (verb.act)(&docker);
+    }
+    assert!(darsena.runs(), "a step that fails is no end of the server");
+    darsena.restart();
+    let _registry = registry(darsena, step);
+    (verb.after)(&docker);
+}
+
+fn monitor_killed(darsena: &mut Darsena, step: &str) {
+    let docker = darsena.docker();
+    with_created(darsena);
+    darsena.restart_with(&Settings::failing_at(step));
+    start(&docker).fails();
+    assert!(darsena.runs(), "a monitor's death is no end of the server");
+    assert_ne!(status(&docker, NAME).as_deref(), Some("running"));
+    darsena.restart();
+    started(&docker);
+}
+
+fn monitor_killed_at_exit(darsena: &mut Darsena, step: &str) {
+    let docker = darsena.docker();
+    darsena.restart_with(&Settings::failing_at(step));
+    docker.run(&["run", "--name", NAME, IMAGE, "sh", "-c", "echo said; exit 3"]);
+    assert!(darsena.runs(), "a monitor's death is no end of the server");
+    darsena.restart();
+    let code = inspect(&docker, NAME, "{{.State.ExitCode}}");
+    assert_eq!(status(&docker, NAME).as_deref(), Some("exited"));
+    if step == "monitor.exit_after_file" {
+        assert_eq!(code, "3", "what was written counts");
+    } else {
+        assert_ne!(code, "0", "an end nobody wrote down is no success");
+    }
+    assert_eq!(docker.run(&["logs", NAME]).ok(), "said");
+    docker.run(&["rm", NAME]).ok();
+}
+
+/// Recovery that is interrupted has the same result as one that is not.
+fn killed_in_recovery(darsena: &mut Darsena) {
+    let docker = darsena.docker();
+    with_created(darsena);
+    darsena.restart_with(&Settings::failing_at("start.running"));
+    start(&docker).fails();
+    darsena.wait();
+    for _ in 0..3 {
+        darsena.launch(&Settings::default());
+        darsena.kill9();
+    }
+    darsena.restart();
+    started(&docker);
+}
+
+fn nothing(_: &Darsena) {}
+
+fn with_created(darsena: &Darsena) {
+    darsena.docker().run(&["create", "--name", NAME, "-p", "8081:80", "-m", "64m", IMAGE, "sh", "-c", TRAP]).ok();
+}
+
+fn with_running(darsena: &Darsena) {
+    with_created(darsena);
+    let docker = darsena.docker();
+    docker.run(&["start", NAME]).ok();
+    docker.spawn(&["logs", "-f", NAME]).stdout.until("ready");
+}
+
+fn image() -> harness::image::Image {
+    busybox().layer(Layer::new().file("mark", "marked")).layer(Layer::new().file("more", vec![7; 300_000]))
+}
+
+fn with_loaded(darsena: &Darsena) {
+    load(&darsena.docker()).ok();
+}
+
+fn create(docker: &Docker) -> Output {
+    docker.run(&["create", "--name", NAME, IMAGE, "sh", "-c", TRAP])
+}
+
+fn start(docker: &Docker) -> Output {
+    docker.run(&["start", NAME])
+}
+
+fn stop(docker: &Docker) -> Output {
+    docker.run(&["stop", NAME])
+}
+
+fn remove(docker: &Docker) -> Output {
+    docker.run(&["rm", "-f", NAME])
+}
+
+fn pull(docker: &Docker) -> Output {
+    docker.run(&["pull", PULLED])
+}
+
+fn load(docker: &Docker) -> Output {
+    docker.run_with(&["load"], &image().docker_archive(&[LOADED]))
+}
+
+fn rmi(docker: &Docker) -> Output {
+    docker.run(&["rmi", LOADED])
+}
+
+fn created(docker: &Docker) {
+    if status(docker, NAME).is_none() {
+        create(docker).ok();
+    }
+    assert_eq!(status(docker, NAME).as_deref(), Some("created"));
+    started(docker);
+}
+
+fn started(docker: &Docker) {
+    let before = status(docker, NAME);
+    assert!(matches!(before.as_deref(), Some("created" | "running" | "exited")), "{before:?}");
+    start(docker).ok();
+    assert_eq!(status(docker, NAME).as_deref(), Some("running"));
+    docker.spawn(&["logs", "-f", NAME]).stdout.until("ready");
+    stop(docker).ok();
+    assert_eq!(inspect(docker, NAME, "{{.State.Status}} {{.State.ExitCode}}"), "exited 9");
+    remove(docker).ok();
+}
+
+fn stopped(docker: &Docker) {
+    stop(docker).ok();
+    assert_eq!(inspect(docker, NAME, "{{.State.Status}} {{.State.ExitCode}}"), "exited 9");
+    remove(docker).ok();
+}
+
+fn removed(docker: &Docker) {
+    // Marked is as good as removed; a removal that was never written down has not begun.
+    if status(docker, NAME).is_some() {
+        remove(docker).ok();
+    }
+    assert_eq!(status(docker, NAME), None);
+    create(docker).ok();
+    remove(docker).ok();
+}
+
+fn image_is_whole(docker: &Docker, name: &str) {
+    assert_eq!(docker.run(&["run", "--rm", name, "sh", "-c", "cat /mark; wc -c < /more"]).ok(), "marked300000");
+    docker.run(&["rmi", name]).ok();
+    docker.run(&["inspect", "--type", "image", name]).fails();
+}
+
+fn pulled(docker: &Docker) {
+    if docker.run(&["inspect", "--type", "image", PULLED]).code == 0 {
+        image_is_whole(docker, PULLED);
+    }
+    pull(docker).ok();
+    image_is_whole(docker, PULLED);
+}
+
+fn loaded(docker: &Docker) {
+    if docker.run(&["inspect", "--type", "image", LOADED]).code == 0 {
+        image_is_whole(docker, LOADED);
+    }
+    load(docker).ok();
+    image_is_whole(docker, LOADED);
+}
+
+fn image_removed(docker: &Docker) {
+    if docker.run(&["inspect", "--type", "image", LOADED]).code == 0 {
+        rmi(docker).ok();
+    }
+    loaded(docker);
+}
