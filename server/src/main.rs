@@ -163,7 +163,7 @@ async fn serve_all(config: Config) -> Result<(), String> {
     shutdown.cancel();
     let ended = async { while tasks.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(serve::GRACE + std::time::Duration::from_secs(1), ended).await;
-    app.engine.close().await;
+    app.engine.close();
     Ok(())
 }
 

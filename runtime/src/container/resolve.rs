@@ -314,7 +314,7 @@ mod tests {
             (words(&["/other"]), words(&["x"]), "/other x"),
             (words(&[""]), words(&["x"]), "x"),
         ] {
-            let request = CreateContainer { entrypoint, command, ..Default::default() };
+            let request = CreateContainer { command, entrypoint, ..Default::default() };
             assert_eq!(resolved(&request).expect("valid").argv.join(" "), argv, "{request:?}");
         }
         let nothing = CreateContainer { entrypoint: words(&[""]), ..Default::default() };

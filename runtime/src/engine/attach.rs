@@ -43,7 +43,7 @@ impl Engine {
     ///
     /// # Errors
     /// No such container.
-    pub async fn attach(&self, id: &ContainerId, request: AttachContainer) -> Result<Attachment> {
+    pub fn attach(&self, id: &ContainerId, request: AttachContainer) -> Result<Attachment> {
         let container = self.inner.table.get(id)?;
         let folder = self.inner.paths.log(id);
         let failed = |error: io::Error| Error::internal("the container's output can't be read", error);

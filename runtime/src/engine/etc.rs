@@ -2,7 +2,7 @@
 //!
 //! They live in the container's folder and are bound into its root, so that a change made inside stays with it.
 
-use std::{fs, io, net::Ipv4Addr, path::Path};
+use std::{fmt::Write as _, fs, io, net::Ipv4Addr, path::Path};
 
 use crate::{container::record::Record, paths::Paths, view::Endpoint};
 
@@ -30,7 +30,6 @@ pub(in crate::engine) fn path(folder: &Path, file: &str) -> std::path::PathBuf {
 }
 
 fn hosts(record: &Record, endpoint: Option<&Endpoint>) -> String {
-    use std::fmt::Write as _;
     let mut text = String::from(
         "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n\
          ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
@@ -74,12 +73,15 @@ fn resolv_conf(record: &Record, host: &str) -> String {
         if asked.is_empty() { words(key).last().cloned().unwrap_or_default() } else { asked.join(" ") }
     };
     let (search, options) = (pick(&request.dns_search, "search"), pick(&request.dns_options, "options"));
-    let mut text: String = servers.iter().map(|server| format!("nameserver {server}\n")).collect();
+    let mut text = String::new();
+    for server in &servers {
+        let _ = writeln!(text, "nameserver {server}");
+    }
     if !search.is_empty() && search != "." {
-        text.push_str(&format!("search {search}\n"));
+        let _ = writeln!(text, "search {search}");
     }
     if !options.is_empty() {
-        text.push_str(&format!("options {options}\n"));
+        let _ = writeln!(text, "options {options}");
     }
     text
 }

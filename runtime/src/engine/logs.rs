@@ -21,7 +21,7 @@ impl Engine {
     ///
     /// # Errors
     /// No such container, or no output was asked for.
-    pub async fn logs(&self, id: &ContainerId, mut query: LogQuery) -> Result<mpsc::Receiver<LogEvent>> {
+    pub fn logs(&self, id: &ContainerId, mut query: LogQuery) -> Result<mpsc::Receiver<LogEvent>> {
         let container = self.inner.table.get(id)?;
         if !query.stdout && !query.stderr {
             return Err(Error::invalid("Bad parameters: you must choose at least one stream"));

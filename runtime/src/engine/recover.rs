@@ -8,7 +8,8 @@
 use std::{
     collections::BTreeMap,
     fs, io,
-    path::PathBuf,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -58,7 +59,7 @@ impl Engine {
     /// # Errors
     /// When another engine has the root, or the host can't run one; the text says what to do.
     pub async fn open(config: Config) -> Result<Self> {
-        let paths = Paths::new(absolute(config.data_root.clone())?, absolute(config.run_root.clone())?);
+        let paths = Paths::new(absolute(&config.data_root)?, absolute(&config.run_root)?);
         let host_config = config.clone();
         let (paths, records, inner) = blocking(move || {
             for folder in [
@@ -74,7 +75,7 @@ impl Engine {
             let lock = RootLock::take(&paths.lock())?;
             let mut host = Self::check(&host_config);
             able(&host)?;
-            host.data_root = paths.data_root().to_owned();
+            paths.data_root().clone_into(&mut host.data_root);
             host.engine_id = identity(&paths)?;
             let records = records(&paths)?;
             let in_use: Vec<_> = records.iter().map(|(record, _)| record.image_id).collect();
@@ -129,7 +130,7 @@ impl Engine {
     }
 
     /// Lets go of everything; containers go on.
-    pub async fn close(&self) {
+    pub fn close(&self) {
         self.inner.tasks.close();
         // The watchers only wait; they end with the process. A group that still holds containers can't be removed.
         let _ = self.inner.cgroups.remove_parent(&self.inner.cgroup_parent);
@@ -226,7 +227,7 @@ impl Engine {
                 Ok(reservations) => match Proxy::start(reservations, ip) {
                     Ok(proxy) => drop(container.set_proxy(Some(proxy))),
                     Err(error) => {
-                        tracing::warn!(container = container.record.name, %error, "its ports on loopback are not served")
+                        tracing::warn!(container = container.record.name, %error, "its ports on loopback are not served");
                     }
                 },
                 Err(error) => {
@@ -251,18 +252,17 @@ fn able(host: &HostInfo) -> Result<()> {
     ))
 }
 
-fn absolute(path: PathBuf) -> Result<PathBuf> {
-    std::path::absolute(&path)
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path)
         .map_err(|error| Error::invalid(format!("{} can't be made absolute: {error}", path.display())))
 }
 
 /// `darsena` for the usual data root; others get a name of their own, so that two engines on one host don't sweep each other.
 fn cgroup_name(paths: &Paths) -> String {
     let root = paths.data_root();
-    if root == std::path::Path::new("/var/lib/darsena") {
+    if root == Path::new("/var/lib/darsena") {
         return "darsena".to_owned();
     }
-    use std::os::unix::ffi::OsStrExt as _;
     format!("darsena-{}", &Digest::of(root.as_os_str().as_bytes()).hex()[..8])
 }
 

@@ -26,7 +26,7 @@ use crate::{
 const SHM_BYTES: u64 = 64 << 20;
 
 /// The longest a monitor may take from its birth to its answer, in all. Slow disks are counted in.
-pub(in crate::engine) const LAUNCH_DEADLINE: Duration = Duration::from_secs(60);
+pub(in crate::engine) const LAUNCH_DEADLINE: Duration = Duration::from_mins(1);
 
 impl Engine {
     /// Starts it.

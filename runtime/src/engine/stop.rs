@@ -63,7 +63,7 @@ impl Engine {
         };
         let client = container.running().map_err(not_running)?;
         let ends = container.life.borrow().ends;
-        client.signal(number).await.map_err(|error| self.signal_failed(&container, error))?;
+        client.signal(number).await.map_err(|error| signal_failed(&container, error))?;
         self.tell("kill", &container, [("signal", number.to_string())]);
         if number == signal::KILL {
             self.ended(&container, ends, AFTER_KILL).await;
@@ -81,7 +81,7 @@ impl Engine {
         let ends = container.life.borrow().ends;
         let first = signal.unwrap_or(container.record.resolved.stop_signal);
         let patience = timeout.or(container.record.request.stop_timeout).unwrap_or(PATIENCE);
-        client.signal(first).await.map_err(|error| self.signal_failed(container, error))?;
+        client.signal(first).await.map_err(|error| signal_failed(container, error))?;
         self.tell("kill", container, [("signal", first.to_string())]);
         fault::point("stop.signalled").map_err(|error| Error::internal("the container could not be stopped", error))?;
         if self.ended(container, ends, patience).await {
@@ -117,15 +117,15 @@ impl Engine {
         let mut life = container.life.subscribe();
         tokio::time::timeout(patience, life.wait_for(|life| life.ends > ends)).await.is_ok()
     }
+}
 
-    fn signal_failed(&self, container: &Container, error: std::io::Error) -> Error {
-        match container.state() {
-            ContainerState::Running { .. } => Error::with_source(
-                ErrorKind::Unavailable,
-                format!("the monitor of container {} does not answer", container.id().short()),
-                error,
-            ),
-            _ => Error::conflict(format!("container {} is not running", container.id())),
-        }
+fn signal_failed(container: &Container, error: std::io::Error) -> Error {
+    match container.state() {
+        ContainerState::Running { .. } => Error::with_source(
+            ErrorKind::Unavailable,
+            format!("the monitor of container {} does not answer", container.id().short()),
+            error,
+        ),
+        _ => Error::conflict(format!("container {} is not running", container.id())),
     }
 }

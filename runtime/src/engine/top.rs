@@ -80,7 +80,7 @@ fn columns(ps_args: &str) -> Result<Vec<&'static Column>> {
         };
         match (listed, word) {
             (Some(list), _) => {
-                names.extend(list.split(',').map(|name| name.split('=').next().unwrap_or(name).to_ascii_lowercase()))
+                names.extend(list.split(',').map(|name| name.split('=').next().unwrap_or(name).to_ascii_lowercase()));
             }
             (None, "aux" | "-aux" | "u" | "auxw" | "auxww") => names.extend(BSD.map(str::to_owned)),
             (None, "-ef" | "-e" | "-f" | "ef" | "-A" | "-eF" | "-ww" | "-efww") => {}

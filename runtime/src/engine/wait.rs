@@ -39,7 +39,7 @@ impl Engine {
             };
             let seen = life.wait_for(over).await;
             let last = seen.map_err(|gone| Error::internal("the container went away unseen", gone))?.last.clone();
-            Ok(last.unwrap_or_else(|| never_ran()))
+            Ok(last.unwrap_or_else(never_ran))
         })
     }
 }

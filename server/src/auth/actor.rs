@@ -156,5 +156,5 @@ impl Right {
 pub fn new_request_id() -> String {
     let mut bytes = [0_u8; 8];
     getrandom::fill(&mut bytes).expect("the kernel's random source");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:016x}", u64::from_be_bytes(bytes))
 }

@@ -37,7 +37,7 @@ pub(super) async fn read(
     let timestamps = query.flag("timestamps");
     let container = ops::containers::get(&app, &actor, &name)?;
     let tty = container.request.tty;
-    let lines = ops::containers::logs(&app, &actor, container.id.as_str(), asked).await?;
+    let lines = ops::containers::logs(&app, &actor, container.id.as_str(), asked)?;
     let pieces = stream::unfold(lines, move |mut lines| async move {
         let mut events = Vec::with_capacity(BATCH);
         if lines.recv_many(&mut events, BATCH).await == 0 {

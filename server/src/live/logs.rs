@@ -63,7 +63,7 @@ pub async fn open(
         stderr: true,
         ..LogQuery::default()
     };
-    let lines = ops::containers::logs(&app, &signed.actor, &name, query).await?;
+    let lines = ops::containers::logs(&app, &signed.actor, &name, query)?;
     Ok(upgrade.max_message_size(4096).on_upgrade(move |socket| async move {
         let _permit = permit;
         serve(app, signed, socket, lines).await;

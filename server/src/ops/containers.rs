@@ -175,9 +175,9 @@ pub async fn resize(app: &App, actor: &Actor, name: &str, rows: u16, columns: u1
 ///
 /// # Errors
 /// As [`get`].
-pub async fn logs(app: &App, actor: &Actor, name: &str, query: LogQuery) -> Result<mpsc::Receiver<LogEvent>> {
+pub fn logs(app: &App, actor: &Actor, name: &str, query: LogQuery) -> Result<mpsc::Receiver<LogEvent>> {
     let container = get(app, actor, name)?;
-    app.engine.logs(&container.id, query).await
+    app.engine.logs(&container.id, query)
 }
 
 /// Attaches to its streams.
@@ -189,7 +189,7 @@ pub async fn attach(app: &App, actor: &Actor, name: &str, request: AttachContain
     let act = Act { action: "container.attach", object: name.to_owned(), detail: json!({ "stdin": request.stdin }) };
     audited(app, actor, Right::Operate, act, async move {
         let container = engine.container(&asked)?;
-        engine.attach(&container.id, request).await
+        engine.attach(&container.id, request)
     })
     .await
 }

@@ -57,11 +57,8 @@ impl Snapshot {
     pub fn bytes(&self) -> Option<(u64, u64)> {
         let mut sum = None;
         for (_, step) in &self.layers {
-            let (current, total) = match *step {
-                LayerStep::Downloading { current, total } | LayerStep::Extracting { current, total } => {
-                    (current, total)
-                }
-                _ => continue,
+            let (LayerStep::Downloading { current, total } | LayerStep::Extracting { current, total }) = *step else {
+                continue;
             };
             let (done, all) = sum.get_or_insert((0, 0));
             *done += current;

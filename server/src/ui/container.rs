@@ -350,7 +350,7 @@ pub async fn logs(
         Err(elsewhere) => return Ok(elsewhere),
     };
     let query = LogQuery { tail: Some(LINES), stdout: true, stderr: true, ..LogQuery::default() };
-    let mut events = ops::containers::logs(&app, &signed.actor, &view.name, query).await?;
+    let mut events = ops::containers::logs(&app, &signed.actor, &view.name, query)?;
     let mut lines = Vec::new();
     while let Some(event) = events.recv().await {
         lines.push(event);
@@ -368,7 +368,7 @@ pub async fn download(State(app): State<App>, signed: Signed, Path(name): Path<S
     use axum::http::header;
     let view = ops::containers::get(&app, &signed.actor, &name)?;
     let query = LogQuery { stdout: true, stderr: true, ..LogQuery::default() };
-    let events = ops::containers::logs(&app, &signed.actor, &view.name, query).await?;
+    let events = ops::containers::logs(&app, &signed.actor, &view.name, query)?;
     let stream = futures_util::stream::unfold(events, |mut events| async move {
         let event = events.recv().await?;
         let bytes = match event {
