@@ -16,7 +16,7 @@ use serde_json::Value;
 /// Rooms of `runtime`, lowest layer first. A room imports rooms of lower layers; in the layers of `STRANGERS` the rooms
 /// of one layer don't know each other.
 const LAYERS: &[&[&str]] = &[
-    &["error", "id", "digest", "reference", "oci", "paths", "request", "view"],
+    &["error", "id", "digest", "reference", "oci", "paths", "request", "spec", "view"],
     &["sys", "durable", "undo", "fault", "meter"],
     &["content", "snapshot", "image", "volume", "network", "cgroup", "seccomp", "logs", "lease", "registry"],
     &["container", "init", "monitor"],

@@ -229,7 +229,7 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
 mod tests;
 
 #[cfg(test)]
-#[path = "fake_registry.rs"]
+#[path = "fake_registry_tests.rs"]
 mod fake_registry;
 
 #[cfg(test)]
