@@ -2,7 +2,7 @@
 //!
 //! It knows nothing of HTTP serving, users or SQLite. The map, lowest layer first; a layer imports lower ones only:
 //!
-//! - **L0 words** (pure): [`error`], [`id`], [`digest`], [`reference`], [`oci`], [`request`], [`view`],
+//! - **L0 words** (pure): [`error`], [`id`], [`digest`], [`reference`](mod@reference), [`oci`], [`request`], [`view`],
 //!   [`spec`], [`paths`]
 //! - **L1 ground** (sync): [`sys`] (every unsafe block), [`durable`], [`undo`], [`fault`], [`meter`]
 //! - **L2 stores and devices** (sync but for the registry client; siblings don't know each other): [`content`],
