@@ -105,9 +105,12 @@ fn detach(darsena: &mut Darsena) {
 
 fn logs(darsena: &mut Darsena) {
     let docker = darsena.docker();
-    let id = start(&docker, &["-i"], "for n in 1 2 3; do echo line $n; done; read x; echo line 4; read x");
+    let id = start(&docker, &["-i"], "echo line 1; echo line 2; read x; echo line 3; read x; echo line 4; read x");
     let mut input = docker.spawn(&["attach", &id]);
     let follow = docker.spawn(&["logs", "-f", &id]);
+    // What is written at once may bear one time: line 3 comes after line 2 has been seen.
+    follow.stdout.until("line 2");
+    input.write("go\n");
     follow.stdout.until("line 3");
     assert_eq!(docker.run(&["logs", "--tail", "2", &id]).ok(), "line 2\nline 3");
     assert_eq!(docker.run(&["logs", "--tail", "0", &id]).ok(), "");
