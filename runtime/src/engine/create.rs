@@ -60,6 +60,7 @@ impl Engine {
             let written = engine.write_record(&record);
             if let Err(error) = written {
                 engine.inner.table.free_name(&name);
+                super::lock(&engine.inner.id_ranges).remove(&record.id);
                 let _ = fs::remove_dir_all(engine.inner.paths.container(&record.id));
                 return Err(error);
             }

@@ -177,6 +177,10 @@ impl Engine {
                 }
             });
             self.note(container, status).await;
+        } else if before.endpoint.is_some() {
+            // A start that came to nothing.
+            let status = container.set_status(|status| status.endpoint = None);
+            self.note(container, status).await;
         }
         None
     }

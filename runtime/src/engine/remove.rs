@@ -83,9 +83,12 @@ impl Engine {
         }
         self.inner.table.remove(container);
         let in_use: Vec<_> = self.inner.table.all().iter().map(|one| one.record.image_id).collect();
-        self.inner.images.collect(&in_use).await?;
         container.life.send_modify(|life| life.removed = true);
         self.tell("destroy", container, []);
+        // The container is gone whatever becomes of layers that nothing needs any more; they are tried again.
+        if let Err(error) = self.inner.images.collect(&in_use).await {
+            tracing::warn!("layers of removed images could not be removed: {}", error.chain());
+        }
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     fault,
     id::ContainerId,
     monitor::{
-        client::{Client, LaunchError},
+        client::{Client, LaunchError, Pending},
         protocol::Started,
     },
     network,
@@ -25,8 +25,8 @@ use crate::{
 /// Docker's size of /dev/shm.
 const SHM_BYTES: u64 = 64 << 20;
 
-/// The longest a monitor may take from its birth to its answer, in all. Slow disks are counted in.
-pub(in crate::engine) const LAUNCH_DEADLINE: Duration = Duration::from_mins(1);
+/// How long the last run's monitor may take to write its file system back.
+const WRITE_BACK: Duration = Duration::from_mins(1);
 
 impl Engine {
     /// Starts it.
@@ -53,17 +53,12 @@ impl Engine {
         }
         let world = container.world.lock().await;
         self.unmounted(container).await?;
-        let outcome = match tokio::time::timeout(LAUNCH_DEADLINE, self.bring_up(container)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Failure::from(Error::new(
-                ErrorKind::Unavailable,
-                "the container did not start in time; everything was taken back",
-            ))),
-        };
+        let outcome = self.bring_up(container).await;
         match outcome {
             Ok(started) => {
                 drop(world);
-                self.published(container, started).await
+                self.published(container, started).await;
+                Ok(())
             }
             Err(failure) => {
                 self.failed_to_start(container, &failure).await;
@@ -80,7 +75,7 @@ impl Engine {
     /// would spoil it.
     async fn unmounted(&self, container: &Container) -> Result<()> {
         let Some(last) = container.take_last_client() else { return Ok(()) };
-        let gone = tokio::time::timeout(LAUNCH_DEADLINE, last.gone()).await;
+        let gone = tokio::time::timeout(WRITE_BACK, last.gone()).await;
         let slow =
             |_| Error::new(ErrorKind::Unavailable, "the last run's file system is still being written back; try again");
         gone.map_err(slow)?.map_err(failed)
@@ -90,29 +85,69 @@ impl Engine {
         let engine = self.clone();
         let record = container.record.clone();
         let mut undo = Undo::new();
-
-        let (spec, undo_back) = blocking(move || {
+        let (spec, mut undo) = blocking(move || {
             let spec = engine.prepare(&record, &mut undo)?;
+            fault::point("start.prepared").map_err(failed)?;
             Ok((spec, undo))
         })
         .await?;
-        undo = undo_back;
-        fault::point("start.prepared").map_err(failed)?;
+        let outcome = match self.inner.launcher.launch(&spec).await {
+            Ok(pending) => self.let_go(container, pending, &mut undo).await,
+            Err(error) => Err(error.into()),
+        };
+        match outcome {
+            Ok(up) => {
+                undo.disarm();
+                Ok(up)
+            }
+            Err(failure) => {
+                let taken_back = move || {
+                    drop(undo);
+                    Ok(())
+                };
+                blocking(taken_back).await?;
+                Err(failure)
+            }
+        }
+    }
 
-        let pending = self.inner.launcher.launch(&spec).await?;
+    /// With the first process made: its network, then go. On failure the monitor is gone, or will be with its group.
+    async fn let_go(&self, container: &Arc<Container>, pending: Pending, undo: &mut Undo) -> Result<Up, Failure> {
+        let (proxy, endpoint) = match self.plumb(container, &pending, undo).await {
+            Ok(plumbed) => plumbed,
+            Err(error) => {
+                pending.abort().await;
+                return Err(error.into());
+            }
+        };
+        let (client, started) = pending.go().await?;
+        if let Err(error) = fault::point("start.go") {
+            container.set_client(client);
+            container.end_client();
+            return Err(failed(error).into());
+        }
+        Ok(Up { client, proxy, endpoint, started })
+    }
+
+    async fn plumb(
+        &self,
+        container: &Arc<Container>,
+        pending: &Pending,
+        undo: &mut Undo,
+    ) -> Result<(Option<Proxy>, Option<Endpoint>)> {
         fault::point("start.launched").map_err(failed)?;
-
-        let mut endpoint = None;
         let mut proxy = None;
+        let mut endpoint = None;
         if container.record.request.network == NetworkMode::Bridge {
             let netns = pending.netns().try_clone_to_owned().map_err(failed)?;
+            let (engine, id) = (self.clone(), container.id().clone());
+            undo.push("network", move || engine.inner.network.detach(&id).map_err(io::Error::other));
             let engine = self.clone();
             let record = container.record.clone();
-            let image_ports = container.record.resolved.exposed_ports.clone();
             let (attached, reservations) = blocking(move || {
                 let mut ports = record.request.ports.clone();
                 if record.request.publish_all {
-                    super::publish_exposed(&mut ports, &image_ports);
+                    super::publish_exposed(&mut ports, &record.resolved.exposed_ports);
                 }
                 let request = network::AttachRequest {
                     container: &record.id,
@@ -125,18 +160,17 @@ impl Engine {
                 Ok(attached)
             })
             .await?;
-            let (engine, id) = (self.clone(), container.id().clone());
-            undo.push("network", move || engine.inner.network.detach(&id).map_err(io::Error::other));
             if !reservations.is_empty() {
                 proxy = Some(Proxy::start(reservations, attached.ip).map_err(failed)?);
             }
+            // Written before go: an engine that dies right after it leaves a container whose place is known.
+            let mut status = container.status();
+            status.endpoint = Some(attached.clone());
+            self.write_status(container, status).await?;
             endpoint = Some(attached);
         }
         fault::point("start.network").map_err(failed)?;
-
-        let (client, started) = pending.go().await?;
-        undo.disarm();
-        Ok(Up { client, proxy, endpoint, started })
+        Ok((proxy, endpoint))
     }
 
     /// Control group, run folder and the whole launch specification.
@@ -153,7 +187,10 @@ impl Engine {
         let cgroup =
             self.inner.cgroups.create(&self.inner.cgroup_parent, record.id.as_str(), &record.request.limits)?;
         let (engine, id) = (self.clone(), record.id.clone());
-        undo.push("cgroup", move || engine.cgroup(id.as_str()).remove().map_err(io::Error::other));
+        undo.push("cgroup", move || {
+            let group = engine.cgroup(id.as_str());
+            group.kill().and_then(|()| group.remove()).map_err(io::Error::other)
+        });
         fault::point("start.cgroup").map_err(failed)?;
 
         let request = &record.request;
@@ -223,8 +260,7 @@ impl Engine {
     }
 
     /// It runs: show it, and watch for its end.
-    async fn published(&self, container: &Arc<Container>, up: Up) -> Result<()> {
-        fault::point("start.go").map_err(failed)?;
+    async fn published(&self, container: &Arc<Container>, up: Up) {
         for limit in &up.started.clamped {
             tracing::warn!(container = container.record.name, "{limit}");
         }
@@ -235,11 +271,13 @@ impl Engine {
             status.state = state;
             status.endpoint = up.endpoint;
         });
-        let written = self.write_status(container, status).await;
+        // It runs, whatever becomes of the note: the next engine asks the monitor first.
+        if let Err(error) = self.write_status(container, status).await {
+            tracing::error!(container = container.record.name, "its state can't be written: {}", error.chain());
+        }
         container.life.send_modify(|life| life.starts += 1);
         self.watch(container.clone());
         self.tell("start", container, []);
-        written
     }
 
     async fn failed_to_start(&self, container: &Arc<Container>, failure: &Failure) {

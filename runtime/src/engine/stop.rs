@@ -112,10 +112,14 @@ impl Engine {
         Err(Error::new(ErrorKind::Unavailable, text))
     }
 
-    /// Waits until it has ended more often than `ends`; false when time ran out.
+    /// Waits until it has ended more often than `ends` and its ports and address are free; false when time ran out.
     async fn ended(&self, container: &Container, ends: u64, patience: Duration) -> bool {
         let mut life = container.life.subscribe();
-        tokio::time::timeout(patience, life.wait_for(|life| life.ends > ends)).await.is_ok()
+        let ended = tokio::time::timeout(patience, life.wait_for(|life| life.ends > ends)).await.is_ok();
+        if ended {
+            drop(container.world.lock().await);
+        }
+        ended
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     id::ContainerId,
     request::WaitCondition,
-    view::Exit,
+    view::{ContainerState, Exit},
 };
 
 impl Engine {
@@ -39,7 +39,11 @@ impl Engine {
             };
             let seen = life.wait_for(over).await;
             let last = seen.map_err(|gone| Error::internal("the container went away unseen", gone))?.last.clone();
-            Ok(last.unwrap_or_else(never_ran))
+            // The state is set a moment before the life is told of.
+            Ok(match (condition, container.state()) {
+                (WaitCondition::NotRunning, ContainerState::Exited(exit)) => exit,
+                _ => last.unwrap_or_else(never_ran),
+            })
         })
     }
 }

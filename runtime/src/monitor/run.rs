@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -110,16 +110,16 @@ fn live(server: &OwnedFd, spec: OwnedFd) -> Result<()> {
     fault::point("monitor.cloned").stage("failpoint")?;
 
     let userns = spec.id_map.map(|map| prepare::map_ids(child.pid, map)).transpose()?;
-    packet::send(&channel, init::MAPPED, &[], true).stage("tell init")?;
+    tell_init(&channel, init::MAPPED, &[])?;
     clamped.extend(adjust_oom_score(child.pid, spec.process.oom_score_adj));
     let mounts = prepare::mounts(&spec, userns.as_ref())?;
     let raw: Vec<_> = mounts.iter().map(AsRawFd::as_raw_fd).collect();
-    packet::send(&channel, init::MOUNTS, &raw, true).stage("tell init")?;
+    tell_init(&channel, init::MOUNTS, &raw)?;
     drop((mounts, userns));
 
     let Some(streams) = await_go(server, &channel, &spec, &mut clamped)? else { return Ok(()) };
     fault::point("monitor.go").stage("failpoint")?;
-    packet::send(&channel, init::GO, &[], true).stage("tell init")?;
+    tell_init(&channel, init::GO, &[])?;
     await_exec(&channel)?;
     drop(channel);
     fault::point("monitor.exec").stage("failpoint")?;
@@ -229,7 +229,7 @@ fn await_go(
         }
         let ready = wait_for(&[server.as_fd(), channel.as_fd()]).stage("wait")?;
         if ready[1] {
-            let (bytes, fds) = packet::receive(channel, true).stage("hear from init")?;
+            let (bytes, fds) = hear(channel).stage("hear from init")?;
             match Said::decode(&bytes) {
                 Some(Said::Ready { clamped: more }) => {
                     clamped.extend(more);
@@ -248,6 +248,24 @@ fn await_go(
                 _ => return Ok(None),
             }
         }
+    }
+}
+
+/// Says something to init. One that has left said why, which is what counts.
+fn tell_init(channel: &OwnedFd, message: &[u8], fds: &[RawFd]) -> Result<()> {
+    let Err(error) = packet::send(channel, message, fds, true) else { return Ok(()) };
+    match hear(channel).ok().and_then(|(bytes, _)| Said::decode(&bytes)) {
+        Some(Said::Failed(failure)) => Err(failure),
+        _ if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Err(init_died()),
+        _ => Err(error).stage("tell init"),
+    }
+}
+
+/// One message of init's. That it left with a message of ours unread is told once; its last words come after.
+fn hear(channel: &OwnedFd) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+    match packet::receive(channel, true) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => packet::receive(channel, true),
+        heard => heard,
     }
 }
 
