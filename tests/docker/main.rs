@@ -8,6 +8,7 @@ mod limits;
 mod network;
 mod run;
 mod streams;
+mod stress;
 
 use std::process::ExitCode;
 
@@ -24,7 +25,8 @@ fn main() -> ExitCode {
     let suite = streams::tests(suite);
     let suite = life::tests(suite);
     let suite = limits::tests(suite);
-    network::tests(suite).run()
+    let suite = network::tests(suite);
+    stress::tests(suite).run()
 }
 
 fn prepare(darsena: &mut Darsena) {

@@ -82,6 +82,11 @@ impl Space {
         space
     }
 
+    /// The temporary folder, with all of this space's files.
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
     /// The durable root the server gets.
     pub fn data(&self) -> PathBuf {
         self.root.path().join("data")

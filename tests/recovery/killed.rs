@@ -14,6 +14,7 @@ pub fn tests(suite: Suite) -> Suite {
     suite
         .test("containers_outlive_the_server_and_lose_no_line", outlive)
         .test("an_end_nobody_saw_is_known_afterwards", unseen_end)
+        .test("a_reboot_ends_all_and_frees_all", reboot)
         .test("a_stop_of_the_server_stops_no_container", stop)
         .test("a_killed_monitor_takes_its_container_along", monitor)
         .test("a_killed_cgroup_is_an_exit_like_any_other", all_killed)
@@ -34,41 +35,95 @@ fn size(folder: &Path) -> u64 {
 
 fn outlive(darsena: &mut Darsena) {
     let docker = darsena.docker();
-    let pid = run(darsena, "counts", "n=0; while :; do echo $n; n=$((n+1)); usleep 500; done");
-    let id = inspect(&docker, "counts", "{{.Id}}");
-    docker.spawn(&["logs", "-f", "counts"]).stdout.until("\n100\n");
-    let log = darsena.space().data().join("containers").join(&id).join("log");
+    let names = ["first", "second", "third"];
+    let count = "n=0; while :; do echo $n; n=$((n+1)); usleep 1000; done";
+    let pids = names.map(|name| run(darsena, name, count));
+    let logs = names.map(|name| {
+        docker.spawn(&["logs", "-f", name]).stdout.until("\n100\n");
+        darsena.space().data().join("containers").join(inspect(&docker, name, "{{.Id}}")).join("log")
+    });
     for _ in 0..3 {
         darsena.kill9();
-        let before = size(&log);
-        eventually("lines are written though no server runs", || (size(&log) > before + 1000).then_some(()));
+        for log in &logs {
+            let before = size(log);
+            eventually("lines are written though no server runs", || (size(log) > before + 1000).then_some(()));
+        }
         darsena.restart();
-        assert_eq!(status(&docker, "counts").as_deref(), Some("running"));
-        assert_eq!(inspect(&docker, "counts", "{{.State.Pid}}"), pid.to_string());
+        for (name, pid) in names.iter().zip(pids) {
+            assert_eq!(inspect(&docker, name, "{{.State.Status}} {{.State.Pid}}"), format!("running {pid}"));
+        }
     }
-    docker.run(&["kill", "counts"]).ok();
-    docker.run(&["wait", "counts"]).ok();
-    let lines = docker.run(&["logs", "counts"]).ok();
-    for (expected, line) in lines.lines().enumerate() {
-        assert_eq!(line, expected.to_string());
+    for name in names {
+        docker.run(&["kill", name]).ok();
+        let lines = docker.run(&["logs", name]).ok();
+        for (expected, line) in lines.lines().enumerate() {
+            assert_eq!(line, expected.to_string(), "{name}");
+        }
+        assert!(lines.lines().count() > 400, "{} lines", lines.lines().count());
+        docker.run(&["rm", name]).ok();
     }
-    assert!(lines.lines().count() > 400, "{} lines", lines.lines().count());
-    docker.run(&["rm", "counts"]).ok();
+}
+
+fn gone(pid: Pid) -> Option<()> {
+    (!Path::new(&format!("/proc/{pid}")).exists()).then_some(())
 }
 
 fn unseen_end(darsena: &mut Darsena) {
     let docker = darsena.docker();
-    let pid = run(darsena, "ends", "trap 'echo bye; exit 6' TERM; echo ready; while :; do usleep 10000; done");
-    docker.spawn(&["logs", "-f", "ends"]).stdout.until("ready");
+    let codes = [0, 6, 255];
+    let pids = codes.map(|code| {
+        let line = format!("trap 'echo bye; exit {code}' TERM; echo ready; while :; do usleep 10000; done");
+        run(darsena, &format!("ends{code}"), &line)
+    });
+    for code in codes {
+        docker.spawn(&["logs", "-f", &format!("ends{code}")]).stdout.until("ready");
+    }
     darsena.kill9();
-    kill(pid, Signal::SIGTERM).unwrap();
-    eventually("the container ends", || (!Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
+    for pid in pids {
+        kill(pid, Signal::SIGTERM).unwrap();
+        eventually("the container ends", || gone(pid));
+    }
     darsena.restart();
-    assert_eq!(inspect(&docker, "ends", "{{.State.Status}} {{.State.ExitCode}}"), "exited 6");
-    assert_eq!(docker.run(&["wait", "ends"]).ok(), "6");
-    assert_eq!(docker.run(&["logs", "ends"]).ok(), "ready\nbye");
-    docker.run(&["start", "ends"]).ok();
-    docker.run(&["rm", "-f", "ends"]).ok();
+    for code in codes {
+        let name = format!("ends{code}");
+        assert_eq!(inspect(&docker, &name, "{{.State.Status}} {{.State.ExitCode}}"), format!("exited {code}"));
+        assert_eq!(docker.run(&["wait", &name]).ok(), code.to_string());
+        assert_eq!(docker.run(&["logs", &name]).ok(), "ready\nbye");
+        docker.run(&["start", &name]).ok();
+        docker.run(&["rm", "-f", &name]).ok();
+    }
+}
+
+/// What a reboot leaves: the data root, and nothing that lived.
+fn reboot(darsena: &mut Darsena) {
+    let docker = darsena.docker();
+    let names = ["one", "two", "three"];
+    let pids = names.map(|name| run(darsena, name, "echo up; exec sleep 1000"));
+    for name in names {
+        docker.spawn(&["logs", "-f", name]).stdout.until("up");
+    }
+    darsena.kill9();
+    for monitor in pids.map(parent) {
+        kill(monitor, Signal::SIGKILL).unwrap();
+    }
+    for pid in pids {
+        eventually("the container ends with its monitor", || gone(pid));
+    }
+    fs::remove_dir_all(darsena.space().run()).unwrap();
+    for folder in harness::slate::cgroup_folders(darsena.space()) {
+        eventually("the groups are empty", || fs::remove_dir(&folder).is_ok().then_some(()));
+    }
+    darsena.restart();
+    for name in names {
+        assert_eq!(inspect(&docker, name, "{{.State.Status}} {{.State.ExitCode}}"), "exited 137");
+        assert_ne!(inspect(&docker, name, "{{.State.Error}}"), "", "it says why");
+        assert_eq!(inspect(&docker, name, "{{.NetworkSettings.Networks.bridge.IPAddress}}"), "", "its address is free");
+        docker.run(&["start", name]).ok();
+        docker.run(&["kill", name]).ok();
+        let logs = docker.run(&["logs", name]).ok();
+        assert!(logs.starts_with("up") && logs.lines().all(|line| line == "up"), "{logs}");
+        docker.run(&["rm", name]).ok();
+    }
 }
 
 fn stop(darsena: &mut Darsena) {
@@ -95,8 +150,9 @@ fn monitor(darsena: &mut Darsena) {
     let pid = run(darsena, "orphan", "sleep 1000");
     kill(parent(pid), Signal::SIGKILL).unwrap();
     eventually("the server notices", || (status(&docker, "orphan").as_deref() == Some("exited")).then_some(()));
-    eventually("the process is gone", || (!Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
-    assert_ne!(inspect(&docker, "orphan", "{{.State.ExitCode}}"), "0", "an end nobody saw is no success");
+    eventually("the process is gone", || gone(pid));
+    assert_eq!(inspect(&docker, "orphan", "{{.State.ExitCode}}"), "137", "an end nobody saw is no success");
+    assert_ne!(inspect(&docker, "orphan", "{{.State.Error}}"), "", "it says why");
     docker.run(&["start", "orphan"]).ok();
     assert_eq!(status(&docker, "orphan").as_deref(), Some("running"));
     docker.run(&["rm", "-f", "orphan"]).ok();

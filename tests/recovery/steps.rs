@@ -13,9 +13,10 @@ const PULLED: &str = "127.0.0.1:5000/some/image:1";
 const LOADED: &str = "loaded:1";
 const TRAP: &str = "trap 'exit 9' TERM; echo ready; while :; do usleep 10000; done";
 
-/// A verb and its steps.
+/// A verb and how it is tried.
 struct Verb {
-    steps: &'static [&'static str],
+    /// The failpoints that begin with this are its steps.
+    steps: &'static str,
     /// Makes the ground for it, on a server without failpoints.
     before: fn(&Darsena),
     /// Does it.
@@ -25,46 +26,30 @@ struct Verb {
 }
 
 const VERBS: &[Verb] = &[
-    Verb { steps: &["create.record", "create.snapshot"], before: nothing, act: create, after: created },
-    Verb {
-        steps: &["start.cgroup", "start.network", "start.launched", "start.running"],
-        before: with_created,
-        act: start,
-        after: started,
-    },
-    Verb { steps: &["stop.signalled"], before: with_running, act: stop, after: stopped },
-    Verb {
-        steps: &["remove.marked", "remove.cgroup", "remove.snapshot", "remove.record"],
-        before: with_running,
-        act: remove,
-        after: removed,
-    },
-    Verb {
-        steps: &["pull.resolved", "pull.blob", "pull.layer", "pull.record"],
-        before: nothing,
-        act: pull,
-        after: pulled,
-    },
-    Verb { steps: &["load.staged", "load.layer", "load.record"], before: nothing, act: load, after: loaded },
-    Verb { steps: &["rmi.untag", "rmi.record", "rmi.layers"], before: with_loaded, act: rmi, after: image_removed },
+    Verb { steps: "create.", before: nothing, act: create, after: created },
+    Verb { steps: "start.", before: with_created, act: start, after: started },
+    Verb { steps: "stop.", before: with_running, act: stop, after: stopped },
+    Verb { steps: "remove.", before: with_running, act: remove, after: removed },
+    Verb { steps: "pull.", before: nothing, act: pull, after: pulled },
+    Verb { steps: "load.", before: nothing, act: load, after: loaded },
+    Verb { steps: "rmi.", before: with_loaded, act: rmi, after: image_removed },
 ];
 
-const MONITOR: &[&str] = &["monitor.cloned", "monitor.go", "monitor.exec"];
-
 pub fn tests(mut suite: Suite) -> Suite {
-    for verb in VERBS {
-        for step in verb.steps {
+    for step in runtime::fault::NAMES.iter().copied() {
+        if step.starts_with("monitor.exit_") {
+            suite = suite.test(&format!("{step}_killed"), |darsena| monitor_killed_at_exit(darsena, step));
+        } else if step.starts_with("monitor.") {
+            suite = suite.test(&format!("{step}_killed"), |darsena| monitor_fails(darsena, step, "kill"));
+            suite = suite.test(&format!("{step}_failed"), |darsena| monitor_fails(darsena, step, "error"));
+        } else {
+            let verb = VERBS.iter().find(|verb| step.starts_with(verb.steps));
+            let verb = verb.unwrap_or_else(|| panic!("nothing is known here of the failpoint {step}"));
             suite = suite.test(&format!("{step}_killed"), |darsena| killed(darsena, verb, step));
             suite = suite.test(&format!("{step}_failed"), |darsena| failed(darsena, verb, step));
         }
     }
-    for step in MONITOR {
-        suite = suite.test(&format!("{step}_killed"), |darsena| monitor_killed(darsena, step));
-    }
-    suite
-        .test("monitor.exit_before_file_killed", |darsena| monitor_killed_at_exit(darsena, "monitor.exit_before_file"))
-        .test("monitor.exit_after_file_killed", |darsena| monitor_killed_at_exit(darsena, "monitor.exit_after_file"))
-        .test("start.running_killed_twice", killed_in_recovery)
+    suite.test("start.go_killed_and_recovery_too", killed_in_recovery)
 }
 
 /// A registry where the verb needs one.
@@ -105,13 +90,14 @@ fn failed(darsena: &mut Darsena, verb: &Verb, step: &str) {
     (verb.after)(&docker);
 }
 
-fn monitor_killed(darsena: &mut Darsena, step: &str) {
+fn monitor_fails(darsena: &mut Darsena, step: &str, how: &str) {
     let docker = darsena.docker();
     with_created(darsena);
-    darsena.restart_with(&Settings::failing_at(step));
+    darsena.restart_with(&Settings::failing(&format!("{step}={how}")));
     start(&docker).fails();
     assert!(darsena.runs(), "a monitor's death is no end of the server");
     assert_ne!(status(&docker, NAME).as_deref(), Some("running"));
+    assert_ne!(inspect(&docker, NAME, "{{.State.Error}}"), "", "it says why");
     darsena.restart();
     started(&docker);
 }
@@ -137,7 +123,7 @@ fn monitor_killed_at_exit(darsena: &mut Darsena, step: &str) {
 fn killed_in_recovery(darsena: &mut Darsena) {
     let docker = darsena.docker();
     with_created(darsena);
-    darsena.restart_with(&Settings::failing_at("start.running"));
+    darsena.restart_with(&Settings::failing_at("start.go"));
     start(&docker).fails();
     darsena.wait();
     for _ in 0..3 {
@@ -210,16 +196,25 @@ fn started(docker: &Docker) {
     assert!(matches!(before.as_deref(), Some("created" | "running" | "exited")), "{before:?}");
     start(docker).ok();
     assert_eq!(status(docker, NAME).as_deref(), Some("running"));
+    assert_ne!(inspect(docker, NAME, "{{.NetworkSettings.Networks.bridge.IPAddress}}"), "", "its address is known");
     docker.spawn(&["logs", "-f", NAME]).stdout.until("ready");
+    let ports = inspect(docker, NAME, "{{len .HostConfig.PortBindings}} {{len .NetworkSettings.Ports}}");
+    assert!(matches!(ports.as_str(), "0 0" | "1 1"), "asked and published: {ports}");
     stop(docker).ok();
+    ended(docker);
+}
+
+/// It ended as it wanted to, and every run's whole output is in its log.
+fn ended(docker: &Docker) {
     assert_eq!(inspect(docker, NAME, "{{.State.Status}} {{.State.ExitCode}}"), "exited 9");
+    let logs = docker.run(&["logs", NAME]).ok();
+    assert!(!logs.is_empty() && logs.lines().all(|line| line == "ready"), "{logs}");
     remove(docker).ok();
 }
 
 fn stopped(docker: &Docker) {
     stop(docker).ok();
-    assert_eq!(inspect(docker, NAME, "{{.State.Status}} {{.State.ExitCode}}"), "exited 9");
-    remove(docker).ok();
+    ended(docker);
 }
 
 fn removed(docker: &Docker) {

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -73,12 +74,14 @@ pub fn write(path: &Path, value: &str) -> Result<()> {
     fs::write(path, value).map_err(|error| Error::at("write", path, error))
 }
 
-/// Makes a folder; there already is fine.
+/// Makes a folder; there already is fine. Whatever the umask, others may pass: a container that mounts its cgroup
+/// namespace walks down to its group as an id that is nobody here.
 pub fn make_dir(path: &Path) -> Result<()> {
     match fs::create_dir(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::at("make", path, error)),
-        _ => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(Error::at("make", path, error)),
+        _ => {}
     }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(|error| Error::at("open up", path, error))
 }
 
 /// Removes a group's folder; gone already is fine. While processes are leaving, tries again.
