@@ -1,6 +1,6 @@
 //! `stop`, `kill`, `restart`: signals, in order of patience.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use super::{Engine, blocking, table::Container};
 use crate::{
@@ -8,7 +8,6 @@ use crate::{
     error::{Error, ErrorKind, Result},
     fault,
     id::ContainerId,
-    view::ContainerState,
 };
 
 /// What Docker waits when nobody says.
@@ -57,13 +56,16 @@ impl Engine {
         let container = self.inner.table.get(id)?;
         let number = signal::parse(if signal.is_empty() { "KILL" } else { signal })?;
         // Not ordered with `stop`: a person may lose patience with a stop that waits.
-        let not_running = |_| {
+        let not_running = |()| {
             let name = &container.record.name;
             Error::conflict(format!("cannot kill container: {name}: container {} is not running", container.id()))
         };
-        let client = container.running().map_err(not_running)?;
+        let client = container.running().map_err(|_| not_running(()))?;
         let ends = container.life.borrow().ends;
-        client.signal(number).await.map_err(|error| signal_failed(&container, error))?;
+        if let Err(error) = client.signal(number).await {
+            self.ended_before(&container, ends, error).await?;
+            return Err(not_running(()));
+        }
         self.tell("kill", &container, [("signal", number.to_string())]);
         if number == signal::KILL {
             self.ended(&container, ends, AFTER_KILL).await;
@@ -81,7 +83,9 @@ impl Engine {
         let ends = container.life.borrow().ends;
         let first = signal.unwrap_or(container.record.resolved.stop_signal);
         let patience = timeout.or(container.record.request.stop_timeout).unwrap_or(PATIENCE);
-        client.signal(first).await.map_err(|error| signal_failed(container, error))?;
+        if let Err(error) = client.signal(first).await {
+            return self.ended_before(container, ends, error).await;
+        }
         self.tell("kill", container, [("signal", first.to_string())]);
         fault::point("stop.signalled").map_err(|error| Error::internal("the container could not be stopped", error))?;
         if self.ended(container, ends, patience).await {
@@ -123,13 +127,22 @@ impl Engine {
     }
 }
 
-fn signal_failed(container: &Container, error: std::io::Error) -> Error {
-    match container.state() {
-        ContainerState::Running { .. } => Error::with_source(
-            ErrorKind::Unavailable,
-            format!("the monitor of container {} does not answer", container.id().short()),
-            error,
-        ),
-        _ => Error::conflict(format!("container {} is not running", container.id())),
+    /// A signal found nobody. Fine when that is because the process has just ended; waits until that is known.
+    ///
+    /// # Errors
+    /// The monitor is there and does not answer, or the kernel refused.
+    async fn ended_before(&self, container: &Container, ends: u64, error: io::Error) -> Result<()> {
+        let kinds = [
+            io::ErrorKind::NotConnected,
+            io::ErrorKind::BrokenPipe,
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::UnexpectedEof,
+        ];
+        let left = kinds.contains(&error.kind()) || error.raw_os_error() == Some(libc::ESRCH);
+        if left && self.ended(container, ends, AFTER_KILL).await {
+            return Ok(());
+        }
+        let text = format!("the monitor of container {} does not answer", container.id().short());
+        Err(Error::with_source(ErrorKind::Unavailable, text, error))
     }
 }

@@ -83,6 +83,14 @@ impl Watch {
     }
 }
 
+/// Makes a log's folder if it is missing, but not those above: a container that was removed meanwhile must not come back.
+fn present(dir: &Path) -> io::Result<()> {
+    match std::fs::create_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
 fn stream(header: &Header) -> Stream {
     if header.stream == 2 { Stream::Stderr } else { Stream::Stdout }
 }
@@ -100,7 +108,7 @@ pub fn follow_raw(
     stop: &Stop,
     mut sink: impl FnMut(Output) -> ControlFlow<()>,
 ) -> io::Result<()> {
-    std::fs::create_dir_all(dir)?;
+    present(dir)?;
     let watch = Watch::new(dir)?;
     let mut reader = LogReader::open(dir, from)?;
     let mut last_look = false;
@@ -218,7 +226,7 @@ pub fn follow(
     stop: &Stop,
     mut sink: impl FnMut(LogEvent) -> ControlFlow<()>,
 ) -> io::Result<()> {
-    std::fs::create_dir_all(dir)?;
+    present(dir)?;
     let watch = Watch::new(dir)?;
     let mut from = Position::default();
     if let Some(since) = query.since {
