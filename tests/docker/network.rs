@@ -85,6 +85,13 @@ fn twice(darsena: &mut Darsena) {
     let error = docker.run(&["run", "--name", "third", "-p", "127.0.0.1:8080:80", IMAGE, "true"]).code(125).fails();
     assert!(error.contains("8080"), "the server's own port: {error}");
     remove(&docker, "third");
+    // What stops, or is removed, gives its port back before it is answered.
+    for _ in 0..5 {
+        docker.run(&["stop", "-t", "0", &id]).ok();
+        let next = start(&docker, &["-p", "8083:80"], "exec sleep 1000");
+        docker.run(&["rm", "-f", &next]).ok();
+        docker.run(&["start", &id]).ok();
+    }
     remove(&docker, &id);
 }
 

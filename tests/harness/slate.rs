@@ -113,9 +113,13 @@ fn firewall(space: &Space, found: &mut Vec<String>) {
 /// Files of containers, and of images on their way.
 fn folders(space: &Space, found: &mut Vec<String>) {
     let data = space.data();
-    for folder in
-        [data.join("containers"), space.run().join("c"), data.join("content/ingest"), data.join("snapshots/trash")]
-    {
+    for folder in [
+        data.join("containers"),
+        data.join("trash"),
+        space.run().join("c"),
+        data.join("content/ingest"),
+        data.join("snapshots/trash"),
+    ] {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             found.push(format!("file {}", entry.path().display()));
         }

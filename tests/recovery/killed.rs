@@ -18,6 +18,7 @@ pub fn tests(suite: Suite) -> Suite {
         .test("a_stop_of_the_server_stops_no_container", stop)
         .test("a_killed_monitor_takes_its_container_along", monitor)
         .test("a_killed_cgroup_is_an_exit_like_any_other", all_killed)
+        .test("what_goes_with_its_end_goes_after_a_kill_too", goes_with_its_end)
         .test("one_data_root_has_one_server", one_owner)
         .test("a_damaged_record_does_not_stop_the_others", damaged)
 }
@@ -174,6 +175,28 @@ fn all_killed(darsena: &mut Darsena) {
     eventually("the server notices", || (status(&docker, "both").as_deref() == Some("exited")).then_some(()));
     assert_eq!(inspect(&docker, "both", "{{.State.ExitCode}}"), "137");
     docker.run(&["rm", "both"]).ok();
+}
+
+/// `--rm`: ended while no server ran, ended after, and never started.
+fn goes_with_its_end(darsena: &mut Darsena) {
+    let docker = darsena.docker();
+    let start = |name: &str| {
+        docker.run(&["run", "-d", "-i", "--rm", "--name", name, IMAGE, "sh", "-c", "read x"]).ok();
+        Pid::from_raw(inspect(&docker, name, "{{.State.Pid}}").parse().unwrap())
+    };
+    let (before, after) = (start("before"), start("after"));
+    docker.run(&["create", "--rm", "--name", "never", IMAGE]).ok();
+    darsena.kill9();
+    kill(before, Signal::SIGKILL).unwrap();
+    eventually("the container ends", || gone(before));
+    darsena.restart();
+    assert_eq!(inspect(&docker, "after", "{{.State.Status}} {{.State.Pid}}"), format!("running {after}"));
+    eventually("what had ended is removed", || status(&docker, "before").is_none().then_some(()));
+    let mut attached = docker.spawn(&["attach", "after"]);
+    attached.write("go\n");
+    attached.finish();
+    eventually("what ends is removed", || status(&docker, "after").is_none().then_some(()));
+    eventually("what never ran is removed", || status(&docker, "never").is_none().then_some(()));
 }
 
 fn one_owner(darsena: &mut Darsena) {

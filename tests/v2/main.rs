@@ -32,7 +32,7 @@ fn run(guest: Guest, script: &str) {
         .program(Path::new("/usr/sbin/ip"))
         .program(Path::new("/usr/bin/unshare"));
     let expected = script.lines().filter(|line| line.starts_with("check ")).count();
-    assert_passed(&guest.run(script, Duration::from_mins(4)), expected);
+    assert_passed(&guest.run(script, Duration::from_mins(6)), expected);
 }
 
 fn ground() {
@@ -78,17 +78,45 @@ check "info says v2" is "$(docker info -f '{{.CgroupVersion}}')" 2
 check "a container runs" is "$(docker run --rm test:1 echo hello)" hello
 check "its end is ours" code 42 docker run --rm test:1 sh -c 'exit 42'
 check "root inside is not root outside" sh -c '[ "$(docker run --rm test:1 sh -c "awk \"{print \\\$2}\" /proc/self/uid_map")" != 0 ]'
+check "two of them have other ids" sh -c 'docker create --name a test:1 cat /proc/self/uid_map >/dev/null; docker create --name b test:1 cat /proc/self/uid_map >/dev/null; [ "$(docker start -a a)" != "$(docker start -a b)" ]; done=$?; docker rm a b >/dev/null; exit $done'
+check "what it writes is its own outside" sh -c 'docker run --name w test:1 sh -c "echo x > /kept; ls -ln /kept" | grep -q " 0 *0 "; done=$?; docker rm w >/dev/null; exit $done'
+check "a folder of memory" is "$(docker run --rm --tmpfs /t:size=1m test:1 sh -c 'echo in > /t/f; cat /t/f; stat -f -c %T /t')" "in
+tmpfs"
+check "read-only" code 1 docker run --rm --read-only test:1 sh -c 'echo x > /x'
+check "its devices work" is "$(docker run --rm test:1 sh -c 'head -c 4 /dev/zero | wc -c; echo x > /dev/null && echo null')" "4
+null"
+check "the host's do not" code 1 docker run --rm test:1 sh -c 'mknod /tmp/disk b 254 0 2>/dev/null'
+check "a user by name" is "$(docker run --rm -u web test:1 id -u)" 1000
+check "a terminal" is "$(docker run --rm -t test:1 tty | tr -d '\r')" /dev/pts/0
 check "it sees its own cgroup only" is "$(docker run --rm test:1 cat /proc/self/cgroup)" 0::/
 check "one with limits runs" docker run -d --name limited -m 48m --cpus 0.5 --pids-limit 33 -p 8082:80 test:1 sh -c 'echo hi > /www/index.html; exec httpd -f -p 80 -h /www'
 check "memory" is "$(limit limited memory.max)" 50331648
 check "cpu" is "$(limit limited cpu.max)" "50000 100000"
 check "processes" is "$(limit limited pids.max)" 33
+check "its own view of them" is "$(docker run --rm -m 40m --pids-limit 7 test:1 sh -c 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max')" "41943040
+7"
+check "too many processes are refused" code 2 docker run --rm --pids-limit 4 test:1 sh -c 'for n in 1 2 3 4 5 6; do sleep 5 & done 2>/dev/null'
 check "its port answers" is "$(for turn in 1 2 3 4 5 6 7 8 9; do wget -q -O - http://127.0.0.1:8082/ && break; sleep 0.3; done)" hi
 check "stats" sh -c 'docker stats --no-stream --format "{{.MemUsage}}" limited | grep -q "/ 48MiB"'
 kill -9 $server; wait $server 2>/dev/null
 serve || echo "not ok - the server starts again"
 check "it outlived the server" is "$(docker inspect -f '{{.State.Status}}' limited)" running
 check "its port still answers" is "$(wget -q -O - http://127.0.0.1:8082/)" hi
+docker run -d --name polite test:1 sh -c 'trap "echo bye; exit 7" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
+for turn in $(seq 100); do docker logs polite | grep -q ready && break; sleep 0.2; done
+check "its log" is "$(docker logs polite)" ready
+process=$(docker inspect -f '{{.State.Pid}}' polite)
+kill -9 $server; wait $server 2>/dev/null
+kill $process
+serve || echo "not ok - the server starts a third time"
+check "an end while no server ran" is "$(docker wait polite)" 7
+check "its end" is "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' polite)" "exited 7"
+check "all it said" is "$(docker logs polite)" "ready
+bye"
+check "a kill" is "$(docker run -d --name doomed test:1 sleep 1000 >/dev/null; docker kill doomed; docker inspect -f '{{.State.ExitCode}}' doomed)" "doomed
+137"
+check "a signalled monitor" sh -c 'docker start doomed >/dev/null; pid=$(docker inspect -f "{{.State.Pid}}" doomed); kill -9 $(sed -n "s/^PPid:\t//p" /proc/$pid/status); docker wait doomed | grep -q 137; docker inspect -f "{{.State.Error}}" doomed | grep -q monitor'
+check "both go" docker rm -f polite doomed
 check "it stops" docker stop -t 1 limited
 check "it is removed" docker rm limited
 docker run --name hungry -m 16m --memory-swap 16m test:1 tail -c 200m /dev/zero >/dev/null 2>&1
