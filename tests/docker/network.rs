@@ -22,7 +22,11 @@ fn get(darsena: &Darsena, neighbour: bool, address: &str) -> Option<String> {
     let space = darsena.space();
     let mut command = if neighbour { space.neighbour("busybox") } else { space.command("busybox") };
     // Not wget's own -T: Debian 12's busybox dies of it.
-    let output = command.args(["timeout", "3", "busybox", "wget", "-q", "-O", "-", address]).stdin(Stdio::null()).output().unwrap();
+    let output = command
+        .args(["timeout", "3", "busybox", "wget", "-q", "-O", "-", address])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

@@ -97,7 +97,8 @@ fn crossfire(darsena: &mut Darsena) {
         let running: Vec<_> = verbs.iter().map(|verb| docker.spawn(verb)).collect();
         for verb in running {
             let output = verb.finish();
-            let refused = ["is not running", "is running", "No such container", "is being removed", "marked for removal"];
+            let refused =
+                ["is not running", "is running", "No such container", "is being removed", "marked for removal"];
             let error = output.error();
             assert!(output.code == 0 || refused.iter().any(|text| error.contains(text)), "{}: {error}", output.command);
         }
