@@ -78,8 +78,8 @@ check "info says v2" is "$(docker info -f '{{.CgroupVersion}}')" 2
 check "a container runs" is "$(docker run --rm test:1 echo hello)" hello
 check "its end is ours" code 42 docker run --rm test:1 sh -c 'exit 42'
 check "root inside is not root outside" sh -c '[ "$(docker run --rm test:1 sh -c "awk \"{print \\\$2}\" /proc/self/uid_map")" != 0 ]'
-check "two of them have other ids" sh -c 'docker create --name a test:1 cat /proc/self/uid_map >/dev/null; docker create --name b test:1 cat /proc/self/uid_map >/dev/null; [ "$(docker start -a a)" != "$(docker start -a b)" ]; done=$?; docker rm a b >/dev/null; exit $done'
-check "what it writes is its own outside" sh -c 'docker run --name w test:1 sh -c "echo x > /kept; ls -ln /kept" | grep -q " 0 *0 "; done=$?; docker rm w >/dev/null; exit $done'
+check "two of them have other ids" sh -c 'docker create --name aa test:1 cat /proc/self/uid_map >/dev/null; docker create --name bb test:1 cat /proc/self/uid_map >/dev/null; [ "$(docker start -a aa)" != "$(docker start -a bb)" ]; done=$?; docker rm aa bb >/dev/null; exit $done'
+check "what it writes is its own outside" sh -c 'docker run --name written test:1 sh -c "echo x > /kept; ls -ln /kept" | grep -q " 0 *0 "; done=$?; docker rm written >/dev/null; exit $done'
 check "a folder of memory" is "$(docker run --rm --tmpfs /t:size=1m test:1 sh -c 'echo in > /t/f; cat /t/f; stat -f -c %T /t')" "in
 tmpfs"
 check "read-only" code 1 docker run --rm --read-only test:1 sh -c 'echo x > /x'
