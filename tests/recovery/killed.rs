@@ -17,6 +17,7 @@ pub fn tests(suite: Suite) -> Suite {
         .test("a_reboot_ends_all_and_frees_all", reboot)
         .test("a_stop_of_the_server_stops_no_container", stop)
         .test("a_killed_monitor_takes_its_container_along", monitor)
+        .test("a_hung_monitor_blocks_nobody", hung)
         .test("a_killed_cgroup_is_an_exit_like_any_other", all_killed)
         .test("what_goes_with_its_end_goes_after_a_kill_too", goes_with_its_end)
         .test("one_data_root_has_one_server", one_owner)
@@ -164,6 +165,29 @@ fn monitor(darsena: &mut Darsena) {
     darsena.restart();
     eventually("the server notices", || (status(&docker, "orphan").as_deref() == Some("exited")).then_some(()));
     docker.run(&["rm", "orphan"]).ok();
+}
+
+/// A monitor that is stopped: its container can be stopped and removed, and the next server starts.
+fn hung(darsena: &mut Darsena) {
+    let docker = darsena.docker();
+    let hang = |name: &str| {
+        let pid = run(darsena, name, "sleep 1000");
+        kill(parent(pid), Signal::SIGSTOP).unwrap();
+        pid
+    };
+    for verb in [&["stop"][..], &["kill"], &["rm", "-f"]] {
+        let pid = hang("hung");
+        let arguments: Vec<&str> = verb.iter().copied().chain(["hung"]).collect();
+        docker.run(&arguments).ok();
+        eventually("the process is gone", || gone(pid));
+        docker.run(&["rm", "-f", "hung"]);
+    }
+    hang("hung");
+    darsena.restart();
+    assert_eq!(inspect(&docker, "hung", "{{.State.Status}} {{.State.ExitCode}}"), "exited 137");
+    docker.run(&["start", "hung"]).ok();
+    assert_eq!(status(&docker, "hung").as_deref(), Some("running"));
+    docker.run(&["rm", "-f", "hung"]).ok();
 }
 
 fn all_killed(darsena: &mut Darsena) {

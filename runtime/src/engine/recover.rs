@@ -35,6 +35,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::ContainerId,
     monitor::{
+        self,
         client::{Client, Launcher},
         protocol::ExitReport,
     },
@@ -44,8 +45,8 @@ use crate::{
     view::{ContainerState, Endpoint, HostInfo, Verdict},
 };
 
-/// A live monitor answers at once; one that is stopped or hung is not waited for longer.
-const ANSWER: Duration = Duration::from_secs(5);
+/// How long a monitor that is going may take for it.
+const GOING: Duration = Duration::from_secs(5);
 
 /// engine.json.
 #[derive(Serialize, Deserialize)]
@@ -140,13 +141,7 @@ impl Engine {
     async fn adopt(&self, container: &Arc<Container>) -> Option<Option<Endpoint>> {
         let paths = &self.inner.paths;
         let id = container.id();
-        let answer = tokio::time::timeout(ANSWER, async {
-            let client = Client::connect(&paths.monitor_socket(id), &paths.exit(id)).await?;
-            let status = client.status().await?;
-            io::Result::Ok((client, status))
-        })
-        .await;
-        if let Ok(Ok((client, running))) = answer {
+        if let Some((client, running)) = self.answering(container).await {
             let state = ContainerState::Running { pid: running.pid, started_at: timestamp(running.started_at_ns) };
             let status = container.set_status(|status| status.state = state);
             container.set_client(client);
@@ -183,6 +178,24 @@ impl Engine {
             self.note(container, status).await;
         }
         None
+    }
+
+    /// Its monitor, if one is there and answers. One that hangs is ended: nothing can be known or asked of its container.
+    async fn answering(&self, container: &Container) -> Option<(Client, monitor::protocol::Status)> {
+        let paths = &self.inner.paths;
+        let client = Client::reach(&paths.monitor_socket(container.id()), &paths.exit(container.id())).ok()?;
+        match client.status().await {
+            Ok(status) => Some((client, status)),
+            Err(error) => {
+                if error.kind() == io::ErrorKind::TimedOut {
+                    tracing::error!(container = container.record.name, "its monitor does not answer; it is ended");
+                    let _ = client.end_monitor();
+                }
+                // What it holds of the root file system must be free before the next start.
+                let _ = tokio::time::timeout(GOING, client.gone()).await;
+                None
+            }
+        }
     }
 
     async fn note(&self, container: &Container, status: Status) {

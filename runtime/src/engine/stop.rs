@@ -8,6 +8,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     fault,
     id::ContainerId,
+    monitor::client::Client,
 };
 
 /// What Docker waits when nobody says.
@@ -62,9 +63,15 @@ impl Engine {
         };
         let client = container.running().map_err(|_| not_running(()))?;
         let ends = container.life.borrow().ends;
-        if let Err(error) = client.signal(number).await {
-            self.ended_before(&container, ends, error).await?;
-            return Err(not_running(()));
+        match client.signal(number).await {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && number == signal::KILL => {
+                return self.kill_hung(&container, &client, ends).await;
+            }
+            Err(error) => {
+                self.ended_before(&container, ends, error).await?;
+                return Err(not_running(()));
+            }
+            Ok(()) => {}
         }
         self.tell("kill", &container, [("signal", number.to_string())]);
         if number == signal::KILL {
@@ -83,8 +90,12 @@ impl Engine {
         let ends = container.life.borrow().ends;
         let first = signal.unwrap_or(container.record.resolved.stop_signal);
         let patience = timeout.or(container.record.request.stop_timeout).unwrap_or(PATIENCE);
-        if let Err(error) = client.signal(first).await {
-            return self.ended_before(container, ends, error).await;
+        match client.signal(first).await {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return self.kill_hung(container, &client, ends).await;
+            }
+            Err(error) => return self.ended_before(container, ends, error).await,
+            Ok(()) => {}
         }
         self.tell("kill", container, [("signal", first.to_string())]);
         fault::point("stop.signalled").map_err(|error| Error::internal("the container could not be stopped", error))?;
@@ -98,22 +109,34 @@ impl Engine {
     pub(in crate::engine) async fn kill_locked(&self, container: &Arc<Container>, ends: u64) -> Result<()> {
         if let Ok(client) = container.running() {
             // The process may end at any time: a signal that finds none is what was wanted.
-            let _ = client.signal(signal::KILL).await;
+            let sent = client.signal(signal::KILL).await;
             self.tell("kill", container, [("signal", signal::KILL.to_string())]);
+            if sent.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+                return self.kill_hung(container, &client, ends).await;
+            }
         }
         if self.ended(container, ends, AFTER_KILL).await {
             return Ok(());
         }
-        let (engine, id) = (self.clone(), container.id().clone());
-        blocking(move || engine.cgroup(id.as_str()).kill().map_err(Into::into)).await?;
-        if self.ended(container, ends, AFTER_KILL).await {
-            return Ok(());
-        }
-        let text = format!(
-            "container {} did not end when it was killed; its processes may hang in the kernel",
-            container.id().short()
+        self.kill_group(container).await?;
+        if self.ended(container, ends, AFTER_KILL).await { Ok(()) } else { Err(unkillable(container)) }
+    }
+
+    /// The monitor doesn't answer: kills what is in the group, then the monitor.
+    async fn kill_hung(&self, container: &Arc<Container>, client: &Client, ends: u64) -> Result<()> {
+        tracing::error!(
+            container = container.record.name,
+            "its monitor does not answer; it is killed with its container"
         );
-        Err(Error::new(ErrorKind::Unavailable, text))
+        self.kill_group(container).await?;
+        // Gone meanwhile is as wanted.
+        let _ = client.end_monitor();
+        if self.ended(container, ends, AFTER_KILL).await { Ok(()) } else { Err(unkillable(container)) }
+    }
+
+    async fn kill_group(&self, container: &Container) -> Result<()> {
+        let (engine, id) = (self.clone(), container.id().clone());
+        blocking(move || engine.cgroup(id.as_str()).kill().map_err(Into::into)).await
     }
 
     /// Waits until it has ended more often than `ends` and its ports and address are free; false when time ran out.
@@ -145,4 +168,12 @@ impl Engine {
         let text = format!("the monitor of container {} does not answer", container.id().short());
         Err(Error::with_source(ErrorKind::Unavailable, text, error))
     }
+}
+
+fn unkillable(container: &Container) -> Error {
+    let text = format!(
+        "container {} did not end when it was killed; its processes may hang in the kernel",
+        container.id().short()
+    );
+    Error::new(ErrorKind::Unavailable, text)
 }

@@ -271,13 +271,23 @@ impl Drop for Reader {
 impl Client {
     /// Connects to a monitor that runs, by its socket; `exit_file` is where it will say how the program ended.
     pub async fn connect(socket: &Path, exit_file: &Path) -> io::Result<Self> {
-        let stream = packet::connect_to(socket)?;
-        let (pid, _) = packet::peer(&stream)?;
-        let monitor = process::pidfd_open(pid)?;
-        let client = Self::run(Channel::new(stream)?, socket, exit_file.to_owned(), monitor);
+        let client = Self::reach(socket, exit_file)?;
         // The process behind the descriptor is the one that answers: nobody else can have its id while it lives.
         client.status().await?;
         Ok(client)
+    }
+
+    /// Like [`Client::connect`], without asking whether it answers.
+    pub fn reach(socket: &Path, exit_file: &Path) -> io::Result<Self> {
+        let stream = packet::connect_to(socket)?;
+        let (pid, _) = packet::peer(&stream)?;
+        let monitor = process::pidfd_open(pid)?;
+        Ok(Self::run(Channel::new(stream)?, socket, exit_file.to_owned(), monitor))
+    }
+
+    /// Ends a monitor that doesn't answer. Its container ends with it, and how is not known.
+    pub fn end_monitor(&self) -> io::Result<()> {
+        process::pidfd_signal(&*self.monitor, libc::SIGKILL)
     }
 
     fn run(channel: Channel, socket: &Path, exit_file: PathBuf, monitor: OwnedFd) -> Self {
