@@ -67,7 +67,7 @@ sync; poweroff -f
 /// What a machine is made of.
 pub struct Guest {
     folder: TempDir,
-    programs: Vec<PathBuf>,
+    programs: Vec<(PathBuf, String)>,
 }
 
 /// One line of a guest's result.
@@ -112,10 +112,17 @@ impl Guest {
         self.folder.path().join("disk")
     }
 
-    /// Adds a program of this machine, with the libraries it is linked to, at the same path or in `/usr/bin`.
+    /// Adds a program of this machine, with the libraries it is linked to, in `/usr/bin`.
     #[must_use]
-    pub fn program(mut self, path: &Path) -> Self {
-        self.programs.push(path.to_owned());
+    pub fn program(self, path: &Path) -> Self {
+        let name = path.file_name().expect("a program is a file").to_string_lossy().into_owned();
+        self.program_as(path, &name)
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn program_as(mut self, path: &Path, name: &str) -> Self {
+        self.programs.push((path.to_owned(), name.to_owned()));
         self
     }
 
@@ -132,8 +139,8 @@ impl Guest {
     /// script has not ended within the deadline.
     pub fn run(self, script: &str, deadline: Duration) -> Vec<Check> {
         let kernel = kernel().unwrap_or_else(|error| panic!("{error}"));
-        for program in self.programs.clone() {
-            install(&program, &self.disk());
+        for (program, name) in &self.programs {
+            install(program, name, &self.disk());
         }
         let machine = self.file("test", script).file("init", DISK_INIT);
         executable(&machine.disk().join("init"));
@@ -220,8 +227,7 @@ fn busybox(root: &Path) {
 }
 
 /// Copies a program and what it is linked to.
-fn install(program: &Path, root: &Path) {
-    let name = program.file_name().expect("a program is a file");
+fn install(program: &Path, name: &str, root: &Path) {
     let target = root.join("usr/bin").join(name);
     fs::copy(program, &target).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
     executable(&target);

@@ -126,7 +126,9 @@ check "no cgroup is left" sh -c '! find /sys/fs/cgroup -path "*darsena/*" -type 
 check "no interface is left" sh -c '! ip -o link show type veth | grep .'
 "#;
     let darsena = Darsena::program().unwrap_or_else(|error| panic!("{error}"));
-    let guest =
-        Guest::new().program(&darsena).program(&find(&Docker::program())).file("image.tar", busybox_archive("test:1"));
+    let guest = Guest::new()
+        .program_as(&darsena, "darsena")
+        .program_as(&find(&Docker::program()), "docker")
+        .file("image.tar", busybox_archive("test:1"));
     run(guest, script);
 }
