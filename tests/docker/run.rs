@@ -70,7 +70,14 @@ fn rm(darsena: &mut Darsena) {
     let wait = docker.spawn(&["wait", &id]);
     docker.run(&["kill", &id]).ok();
     assert_eq!(wait.finish().ok(), "137");
-    harness::wait::eventually("the container is removed", || docker.run(&["ps", "-aq"]).ok().is_empty().then_some(()));
+    let removed = || docker.run(&["ps", "-aq"]).ok().is_empty().then_some(());
+    harness::wait::eventually("the container is removed", removed);
+    // A restart is an end that removes nothing.
+    let id = start(&docker, &["--rm"], "echo up; exec sleep 1000");
+    docker.run(&["restart", "-t", "0", &id]).ok();
+    assert_eq!(inspect(&docker, &id, "{{.State.Status}}"), "running");
+    docker.run(&["kill", &id]).ok();
+    harness::wait::eventually("the container is removed", removed);
 }
 
 fn names(darsena: &mut Darsena) {

@@ -41,7 +41,8 @@ impl Engine {
         let engine = self.clone();
         tokio::spawn(async move {
             if let Err(error) = engine.remove(container.id(), false).await
-                && error.kind() != ErrorKind::NotFound
+                // Gone already, or restarted: then its next end removes it.
+                && !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict)
             {
                 tracing::warn!(
                     container = container.record.name,

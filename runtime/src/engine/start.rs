@@ -183,6 +183,11 @@ impl Engine {
         let gone = run_dir.clone();
         undo.push("run folder", move || fs::remove_dir_all(gone));
         etc::write(paths, record, None).map_err(failed)?;
+        if record.request.auto_remove {
+            // The kernel's mark that an unsynced folder must not be used again, meant for power loss: after that such a
+            // container is removed, so a mark that is met here is of the run before, and the kernel still has its data.
+            let _ = fs::remove_dir_all(paths.rootfs(&record.id).join("work/work/incompat/volatile"));
+        }
 
         let cgroup =
             self.inner.cgroups.create(&self.inner.cgroup_parent, record.id.as_str(), &record.request.limits)?;
