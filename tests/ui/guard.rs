@@ -134,7 +134,7 @@ fn headers() {
         assert!(policy.contains("frame-ancestors 'none'") && policy.contains("base-uri 'none'"), "{policy}");
         assert!(!policy.contains("unsafe-inline") && !policy.contains("unsafe-eval"), "{policy}");
         assert_eq!(text("x-content-type-options"), "nosniff");
-        assert_eq!(text("referrer-policy"), "no-referrer");
+        assert_eq!(text("referrer-policy"), "same-origin");
         assert!(!text("x-request-id").is_empty());
         visitor.set_up().await;
         let signed = visitor.sign_in(USER, PASSWORD).await;

@@ -145,7 +145,7 @@ impl Told<'_> {
         }
 
         self.open("/containers/web/stats").await;
-        browser.until("main table", "darsena-welcome").await;
+        browser.until("main table", "/welcome").await;
         if self.person.scripts {
             let script = "return document.querySelector('#stats canvas') !== null
                 && [...document.querySelectorAll('[data-now]')].every(e => /[0-9]/.test(e.textContent))";

@@ -121,18 +121,18 @@ pub async fn begin(State(app): State<App>, posted: PostedVisit) -> Result<Respon
     let t = visit.t;
     let name = fields.text("user");
     let password = fields.get("password").unwrap_or_default().to_owned();
-    let wrong = match sessions::sign_in(&app, &visit.actor(&name), &visit.visitor(), &name, password).await {
+    let (status, wrong) = match sessions::sign_in(&app, &visit.actor(&name), &visit.visitor(), &name, password).await {
         Ok(secret) => {
             let response = see_other(&safe_back(&fields.text("back")));
             return Ok(with_cookies(response, &signed_in(&secret, visit.meta.https)));
         }
-        Err(Refusal::Wait(seconds)) => t.one("session-wait", "seconds", seconds),
+        Err(Refusal::Wait(seconds)) => (StatusCode::TOO_MANY_REQUESTS, t.one("session-wait", "seconds", seconds)),
         Err(Refusal::Failed(error)) => return Err(error.into()),
-        Err(_) => t.get("session-wrong"),
+        Err(_) => (StatusCode::UNPROCESSABLE_ENTITY, t.get("session-wrong")),
     };
     let page = SignInPage { t, csrf: visit.secret.form_token(), back: safe_back(&fields.text("back")), name, wrong };
     let mut response = html(page.render()?);
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    *response.status_mut() = status;
     Ok(response)
 }
 
@@ -187,16 +187,20 @@ pub async fn finish_set_up(State(app): State<App>, posted: PostedVisit) -> Resul
         name_wrong: String::new(),
         password_wrong: String::new(),
     };
+    let mut status = StatusCode::UNPROCESSABLE_ENTITY;
     match sessions::set_up(&app, &visit.actor(&name), &visit.visitor(), &word, &name, password).await {
         Ok(secret) => return Ok(with_cookies(see_other("/"), &signed_in(&secret, visit.meta.https))),
         Err(Refusal::SetUpWord | Refusal::WrongPassword) => page.word_wrong = t.get("set-up-word-wrong"),
-        Err(Refusal::Wait(seconds)) => page.word_wrong = t.one("session-wait", "seconds", seconds),
+        Err(Refusal::Wait(seconds)) => {
+            status = StatusCode::TOO_MANY_REQUESTS;
+            page.word_wrong = t.one("session-wait", "seconds", seconds);
+        }
         Err(Refusal::Name) => page.name_wrong = t.get("set-up-name-wrong"),
         Err(Refusal::Weak(weak)) => page.password_wrong = weakness(t, weak),
         Err(Refusal::Failed(error)) => return Err(error.into()),
     }
     let mut response = html(page.render()?);
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    *response.status_mut() = status;
     Ok(response)
 }
 
