@@ -194,12 +194,12 @@ impl Told<'_> {
         // The registry holds the big layer back: the bar stands there, and again after a reload.
         for _ in 0..2 {
             browser.open(address.as_str()).await;
-            browser.find("progress").await;
-            browser.find(".state.running").await;
+            browser.find("main progress").await;
+            browser.find("main .state.running").await;
         }
         self.picture("operation").await;
         slow.let_go();
-        self.until(address.path(), ".state.done", "").await;
+        self.until(address.path(), "main .state.done", "").await;
         self.until("/images", "#live", "some/image").await;
         self.picture("images").await;
         self.open("/operations").await;

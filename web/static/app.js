@@ -25,7 +25,32 @@
   });
   body.addEventListener("htmx:afterSwap", count);
 
-  // The stream: say when it is down.
+  // The stream: one per page, let go when the page is left or hidden for long. A browser keeps pages that were left for
+  // its back button, streams and all, and opens only six connections per host.
+  let source = null;
+  let hidden = 0;
+  if (window.htmx) {
+    htmx.createEventSource = (address) => {
+      source = new EventSource(address);
+      return source;
+    };
+  }
+  window.addEventListener("pagehide", () => { if (source) source.close(); });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hidden);
+    if (!source) return;
+    if (document.hidden) hidden = setTimeout(() => source.close(), 30000);
+    else if (source.readyState === EventSource.CLOSED && source.onerror) {
+      // As after a break: it is opened again; and what came meanwhile is fetched once.
+      source.onerror(new Event("error"));
+      for (const topic of ["containers", "images", "operations"]) {
+        for (const part of document.querySelectorAll("[data-live][hx-trigger*='sse:" + topic + "']")) htmx.trigger(part, "sse:" + topic);
+      }
+    }
+  });
+
+  // Say when it is down.
   let downSince = 0;
   let told = "";
   const note = () => document.querySelector("[data-live-note]");

@@ -106,6 +106,7 @@
     if (last) address.searchParams.set("since", last);
     const edge = last;
     const socket = new WebSocket(address);
+    window.addEventListener("pagehide", () => { socket.onclose = null; socket.close(); }, { once: true });
     socket.onopen = () => { open = true; retry = 500; setFollow(follow); };
     socket.onmessage = (event) => {
       // The socket begins with the last line's own moment: what the page has is not shown twice.

@@ -55,7 +55,7 @@
       series,
       cursor: { drag: { x: false, y: false } },
       legend: { show: kind.series.length > 1, live: false },
-      axes: [{ ...axis, space: 90, values: (_, values) => values.map((value) => clock.format(value * 1000)) }, { ...axis, size: 74, values: (_, values) => values.map((value) => kind.write(value)) }],
+      axes: [{ ...axis, space: 90, values: (_, values) => values.map((value) => clock.format(value * 1000)) }, { ...axis, size: 74, incrs: kind.write === memory ? Array.from({ length: 45 }, (_, power) => 2 ** power) : undefined, values: (_, values) => values.map((value) => kind.write(value)) }],
       scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, kind.limit || 0, kind.least) * 1.05] } },
     };
     place.replaceChildren();
@@ -78,6 +78,8 @@
     const address = new URL(words.socket, location.href);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     socket = new WebSocket(address);
+    const own = socket;
+    window.addEventListener("pagehide", () => { own.onclose = null; own.close(); }, { once: true });
     socket.onmessage = (event) => {
       retry = 1000;
       const reading = JSON.parse(event.data);
@@ -88,7 +90,11 @@
         for (const column of columns) column.shift();
       }
       charts.forEach(({ now, kind }) => {
-        now.textContent = kind.series.map(([, column]) => kind.write(columns[column].at(-1))).join(" · ");
+        const two = kind.series.length > 1;
+        const parts = kind.series.map(([label, column]) => kind.write(columns[column].at(-1)) + (two ? " " + label.toLowerCase() : ""));
+        now.textContent = parts.join(" · ");
+        const rest = two && now.parentElement.querySelector("[data-of]");
+        if (rest) rest.remove();
       });
       draw();
     };
