@@ -1,8 +1,11 @@
 //! What the pages refuse, over plain HTTP: foreign pages, foreign names, wrong passwords, old sessions.
 
-use harness::{Darsena, Suite};
+use std::time::Duration;
+
+use harness::{Darsena, Suite, image::busybox};
 use regex::Regex;
 use reqwest::{Client, Response, StatusCode};
+use tokio::{io::AsyncReadExt as _, time::timeout};
 
 use crate::{PASSWORD, USER};
 
@@ -13,6 +16,8 @@ pub fn tests(suite: Suite) -> Suite {
         .alone("answers_carry_the_headers_that_protect", headers)
         .alone("guessing_passwords_is_slowed_down", guessing)
         .alone("a_session_ends_when_it_is_ended", session)
+        .alone("no_route_is_open_to_strangers_or_takes_forms_without_a_token", every_route)
+        .alone("what_containers_and_images_say_is_text", markup)
 }
 
 /// A person at an HTTP client.
@@ -50,6 +55,19 @@ impl<'a> Visitor<'a> {
     async fn sign_in(&self, user: &str, password: &str) -> Response {
         let csrf = self.token("/session").await;
         self.post("/session", &[("csrf", &csrf), ("user", user), ("password", password), ("back", "")]).await
+    }
+
+    /// Asks for a websocket, from a page of this origin.
+    async fn socket(&self, path: &str, origin: Option<&str>) -> Response {
+        let request = self
+            .client
+            .get(self.darsena.url(path))
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let request = if let Some(origin) = origin { request.header("origin", origin) } else { request };
+        request.send().await.unwrap()
     }
 
     async fn is_signed_in(&self) -> bool {
@@ -142,7 +160,7 @@ fn headers() {
             signed.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
         let session =
             cookies.iter().find(|cookie| cookie.contains("HttpOnly")).unwrap_or_else(|| panic!("{cookies:?}"));
-        assert!(session.contains("SameSite=Strict") || session.contains("SameSite=Lax"), "{session}");
+        assert!(session.contains("SameSite=Strict") && session.contains("Path=/"), "{session}");
         for path in ["/", "/containers", "/images", "/audit", "/account"] {
             let page = visitor.get(path).await;
             assert!(
@@ -190,8 +208,113 @@ fn session() {
         visitor.set_up().await;
         visitor.sign_in(USER, PASSWORD).await;
         assert!(visitor.is_signed_in().await);
-        let csrf = visitor.token("/account").await;
+        let csrf = visitor.token("/containers/new").await;
+        let fields = [("csrf", csrf.as_str()), ("image", "darsena/welcome"), ("name", "web"), ("start", "yes")];
+        assert!(visitor.post("/containers", &fields).await.status().is_redirection());
+        let socket = visitor.socket("/live/containers/web/logs", Some(&darsena.url(""))).await;
+        assert_eq!(socket.status(), StatusCode::SWITCHING_PROTOCOLS);
+        let mut socket = socket.upgrade().await.unwrap();
+        visitor.post("/containers/web/remove", &[("csrf", &csrf)]).await;
+
+        let events = visitor.socket("/live/events", Some(&darsena.url(""))).await;
+        assert_eq!(events.status(), StatusCode::OK);
         visitor.post("/session/end", &[("csrf", &csrf)]).await;
         assert!(!visitor.is_signed_in().await);
+        // Both end by themselves: the deadline is only there to fail.
+        let limit = Duration::from_secs(20);
+        let mut said = Vec::new();
+        timeout(limit, socket.read_to_end(&mut said)).await.expect("the socket ends with the session").unwrap();
+        timeout(limit, events.bytes()).await.expect("the stream ends with the session").unwrap();
     });
+    darsena.assert_clean();
+}
+
+/// The routes of the program as its table has them: path, answers GET, answers POST.
+fn routes() -> Vec<(String, bool, bool)> {
+    let table = include_str!("../../server/src/router.rs");
+    let route = Regex::new(r#"\.route\("([^"]+)", (.+)\)"#).unwrap();
+    let found: Vec<_> = route
+        .captures_iter(table)
+        .map(|found| {
+            let path = Regex::new(r"\{[^}]+\}").unwrap().replace_all(&found[1], "1").into_owned();
+            (path, found[2].contains("get("), found[2].contains("post("))
+        })
+        .collect();
+    assert!(found.len() > 30, "the table of routes was not understood: {found:?}");
+    found
+}
+
+fn every_route() {
+    let darsena = Darsena::start();
+    darsena.space().inside(|| async {
+        let visitor = Visitor::new(&darsena);
+        visitor.set_up().await;
+        visitor.sign_in(USER, PASSWORD).await;
+        let stranger = Visitor::new(&darsena);
+        for (path, get, post) in routes() {
+            let open = ["/session", "/setup", "/static/1"].contains(&path.as_str());
+            if path.starts_with("/live/") {
+                let own = darsena.url("");
+                assert_eq!(stranger.socket(&path, Some(&own)).await.status(), StatusCode::UNAUTHORIZED, "{path}");
+                assert_eq!(visitor.socket(&path, None).await.status(), StatusCode::FORBIDDEN, "{path} without origin");
+                let foreign = visitor.socket(&path, Some("http://evil.example")).await;
+                assert_eq!(foreign.status(), StatusCode::FORBIDDEN, "{path} from another origin");
+                continue;
+            }
+            if get && !open {
+                let answer = stranger.get(&path).await;
+                assert_eq!(answer.status(), StatusCode::SEE_OTHER, "GET {path} by a stranger");
+                let to = answer.headers()["location"].to_str().unwrap();
+                assert!(to.starts_with("/session"), "GET {path} by a stranger leads to {to}");
+            }
+            if post {
+                let own = visitor.client.post(darsena.url(&path)).header("origin", darsena.url(""));
+                let answer = if path == "/images/load" {
+                    let form = reqwest::multipart::Form::new().text("archive", "x");
+                    own.multipart(form).send().await.unwrap()
+                } else {
+                    own.form(&[("x", "y")]).send().await.unwrap()
+                };
+                assert_eq!(answer.status(), StatusCode::FORBIDDEN, "POST {path} without a token");
+                let foreign = visitor.client.post(darsena.url(&path)).header("origin", "http://evil.example");
+                let answer = foreign.form(&[("x", "y")]).send().await.unwrap();
+                assert_eq!(answer.status(), StatusCode::FORBIDDEN, "POST {path} from another origin");
+                for name in ["content-security-policy", "x-content-type-options", "referrer-policy", "x-request-id"] {
+                    assert!(answer.headers().contains_key(name), "POST {path} answers without {name}");
+                }
+            }
+        }
+        assert!(visitor.is_signed_in().await, "none of it did anything");
+    });
+}
+
+fn markup() {
+    let darsena = Darsena::start();
+    let docker = darsena.docker();
+    let bad = "\"><script>boom()</script>";
+    let labelled = busybox().set("Labels", serde_json::json!({ "evil": bad })).docker_archive(&["evil:1"]);
+    docker.run_with(&["load"], &labelled).ok();
+    let (env, label) = (format!("EVIL={bad}"), format!("evil={bad}"));
+    let say = format!("echo '{bad}'");
+    docker.run(&["run", "--name", "evil", "-e", &env, "--label", &label, "evil:1", "sh", "-c", &say]).ok();
+    darsena.space().inside(|| async {
+        let visitor = Visitor::new(&darsena);
+        visitor.set_up().await;
+        visitor.sign_in(USER, PASSWORD).await;
+        let images = visitor.get("/images").await.text().await.unwrap();
+        let image = Regex::new(r#"href="(/images/sha256[^"/]+|/images/[0-9a-f:%A-F]{64,})""#).unwrap();
+        let pages = ["/containers/evil", "/containers/evil/logs", "/containers/new?like=evil", "/audit", "/operations"];
+        let images = image.captures_iter(&images).map(|found| found[1].to_owned());
+        let mut shown = 0;
+        for path in pages.map(ToOwned::to_owned).into_iter().chain(images) {
+            let text = visitor.get(&path).await.text().await.unwrap();
+            assert!(!text.contains("<script>boom"), "{path} runs what a container says");
+            shown += usize::from(text.contains("script&#62;boom()") || text.contains("script&gt;boom()"));
+        }
+        assert!(shown >= 4, "environment, label, log line, command and image label are shown: {shown}");
+        let asked = visitor.get("/containers?q=%3Cscript%3Eboom()").await.text().await.unwrap();
+        assert!(!asked.contains("<script>boom"));
+    });
+    docker.run(&["rm", "evil"]).ok();
+    darsena.assert_clean();
 }

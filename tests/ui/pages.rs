@@ -29,7 +29,8 @@ fn every_page() {
     let docker = darsena.docker();
     docker.run_with(&["load"], &busybox_archive("a/rather/long/repository/name:with-a-long-tag")).ok();
     let image = "a/rather/long/repository/name:with-a-long-tag";
-    let line = "echo a line; echo an error >&2; exec sleep 1000";
+    // Were any of it markup, the browser would ask for the picture and complain.
+    let line = "echo a line; echo '<img src=/log>'; echo '<img src=/err>' >&2; exec sleep 1000";
     docker
         .run(&[
             "run",
@@ -38,6 +39,10 @@ fn every_page() {
             "runs",
             "-e",
             "LONG=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "-e",
+            "MARKUP=<img src=/env>",
+            "--label",
+            "markup=\"><img src=/label>",
             image,
             "sh",
             "-c",

@@ -15,7 +15,7 @@ use harness::{
 };
 use serde_json::json;
 
-use crate::{PASSWORD, USER, set_up};
+use crate::{PASSWORD, USER, set_up, sign_in};
 
 pub fn tests(suite: Suite) -> Suite {
     let people = [
@@ -111,6 +111,11 @@ impl Told<'_> {
         self.open("/").await;
         browser.find("main h1").await;
         self.picture("overview").await;
+        browser.click("header details.menu summary").await;
+        browser.click("form[action='/session/end'] button").await;
+        browser.find("form[action^='/session'] #p").await;
+        self.picture("sign-in").await;
+        sign_in(browser, self.darsena).await;
         browser.assert_quiet(&["422"]).await;
     }
 
@@ -179,7 +184,7 @@ impl Told<'_> {
         self.open("/images").await;
         browser.fill("#lf", file.to_str().unwrap()).await;
         browser.click("form[action='/images/load'] button").await;
-        browser.find("main h1").await;
+        browser.until_path("/operations/").await;
         self.until("/images", "#live", "uploaded").await;
         browser.assert_quiet(&[]).await;
     }
@@ -211,7 +216,8 @@ impl Told<'_> {
         let browser = self.browser;
         self.open("/audit").await;
         let actions = [
-            "user.create",
+            "setup",
+            "session.end",
             "session.begin",
             "container.create",
             "container.start",

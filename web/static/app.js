@@ -41,13 +41,8 @@
     clearTimeout(hidden);
     if (!source) return;
     if (document.hidden) hidden = setTimeout(() => source.close(), 30000);
-    else if (source.readyState === EventSource.CLOSED && source.onerror) {
-      // As after a break: it is opened again; and what came meanwhile is fetched once.
-      source.onerror(new Event("error"));
-      for (const topic of ["containers", "images", "operations"]) {
-        for (const part of document.querySelectorAll("[data-live][hx-trigger*='sse:" + topic + "']")) htmx.trigger(part, "sse:" + topic);
-      }
-    }
+    // As after a break: it is opened again, and tells at once what to fetch.
+    else if (source.readyState === EventSource.CLOSED && source.onerror) source.onerror(new Event("error"));
   });
 
   // Say when it is down.

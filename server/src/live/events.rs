@@ -10,7 +10,10 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
-use tokio::sync::{broadcast::error::RecvError, mpsc};
+use tokio::{
+    sync::{broadcast::error::RecvError, mpsc},
+    time::Instant,
+};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{CHECK, ROOM, lives};
@@ -48,10 +51,11 @@ pub async fn events(State(app): State<App>, signed: Signed, Query(asked): Query<
     tokio::spawn(async move {
         let _permit = permit;
         let mut check = tokio::time::interval(CHECK);
-        let mut due: BTreeSet<&'static str> = BTreeSet::new();
+        // What changed between the page and its stream is told at once.
+        let mut due: BTreeSet<&'static str> = wanted.iter().copied().filter(|topic| *topic != "usage").collect();
+        let mut flush_at = Instant::now();
         loop {
-            let flush =
-                async { if due.is_empty() { std::future::pending().await } else { tokio::time::sleep(GATHER).await } };
+            let is_due = !due.is_empty();
             tokio::select! {
                 biased;
                 () = app.shutdown.cancelled() => return,
@@ -75,13 +79,18 @@ pub async fn events(State(app): State<App>, signed: Signed, Query(asked): Query<
                     Ok(()) | Err(RecvError::Lagged(_)) => { due.insert("usage"); }
                     Err(RecvError::Closed) => return,
                 },
-                () = flush => {
+                () = tokio::time::sleep_until(flush_at), if is_due => {
                     for topic in std::mem::take(&mut due) {
                         if wanted.contains(topic) {
-                            let _ = sender.try_send(Ok(Event::default().event(topic).data("")));
+                            // Browsers drop an event without data.
+                            let _ = sender.try_send(Ok(Event::default().event(topic).data("1")));
                         }
                     }
                 }
+            }
+            // From the first change on: changes that never pause are told too.
+            if !is_due && !due.is_empty() {
+                flush_at = Instant::now() + GATHER;
             }
         }
     });

@@ -69,13 +69,18 @@ pub async fn create(app: &App, actor: &Actor, request: CreateContainer) -> Resul
     audited(app, actor, Right::Operate, act, async move { engine.create(request).await }).await
 }
 
+/// The name of what was asked for by name or id, for the record; what is asked for where there is none.
+fn called(app: &App, asked: &str) -> String {
+    app.engine.container(asked).map_or_else(|_| asked.to_owned(), |container| container.name)
+}
+
 /// Starts one.
 ///
 /// # Errors
 /// `NotModified` when it runs.
 pub async fn start(app: &App, actor: &Actor, name: &str) -> Result<ContainerView> {
     let (engine, asked) = (app.engine.clone(), name.to_owned());
-    audited(app, actor, Right::Operate, Act::on("container.start", name), async move {
+    audited(app, actor, Right::Operate, Act::on("container.start", called(app, name)), async move {
         let container = engine.container(&asked)?;
         engine.start(&container.id).await?;
         engine.container(container.id.as_str())
@@ -97,7 +102,7 @@ pub async fn stop(
     let (engine, asked) = (app.engine.clone(), name.to_owned());
     let act = Act {
         action: "container.stop",
-        object: name.to_owned(),
+        object: called(app, name),
         detail: json!({ "timeout_s": timeout.map(|t| t.as_secs()) }),
     };
     audited(app, actor, Right::Operate, act, async move {
@@ -114,7 +119,7 @@ pub async fn stop(
 /// As [`start`] and [`stop`].
 pub async fn restart(app: &App, actor: &Actor, name: &str, timeout: Option<Duration>) -> Result<ContainerView> {
     let (engine, asked) = (app.engine.clone(), name.to_owned());
-    audited(app, actor, Right::Operate, Act::on("container.restart", name), async move {
+    audited(app, actor, Right::Operate, Act::on("container.restart", called(app, name)), async move {
         let container = engine.container(&asked)?;
         engine.restart(&container.id, timeout).await?;
         Ok(container)
@@ -128,7 +133,7 @@ pub async fn restart(app: &App, actor: &Actor, name: &str, timeout: Option<Durat
 /// A wrong signal, or it doesn't run.
 pub async fn kill(app: &App, actor: &Actor, name: &str, signal: &str) -> Result<ContainerView> {
     let (engine, asked, signal) = (app.engine.clone(), name.to_owned(), signal.to_owned());
-    let act = Act { action: "container.kill", object: name.to_owned(), detail: json!({ "signal": signal }) };
+    let act = Act { action: "container.kill", object: called(app, name), detail: json!({ "signal": signal }) };
     audited(app, actor, Right::Operate, act, async move {
         let container = engine.container(&asked)?;
         engine.kill(&container.id, &signal).await?;
@@ -143,7 +148,7 @@ pub async fn kill(app: &App, actor: &Actor, name: &str, signal: &str) -> Result<
 /// `Conflict` when it runs and `force` is not set.
 pub async fn remove(app: &App, actor: &Actor, name: &str, force: bool) -> Result<ContainerView> {
     let (engine, asked) = (app.engine.clone(), name.to_owned());
-    let act = Act { action: "container.remove", object: name.to_owned(), detail: json!({ "force": force }) };
+    let act = Act { action: "container.remove", object: called(app, name), detail: json!({ "force": force }) };
     audited(app, actor, Right::Operate, act, async move {
         let container = engine.container(&asked)?;
         engine.remove(&container.id, force).await?;
@@ -186,7 +191,7 @@ pub fn logs(app: &App, actor: &Actor, name: &str, query: LogQuery) -> Result<mps
 /// As [`get`].
 pub async fn attach(app: &App, actor: &Actor, name: &str, request: AttachContainer) -> Result<Attachment> {
     let (engine, asked) = (app.engine.clone(), name.to_owned());
-    let act = Act { action: "container.attach", object: name.to_owned(), detail: json!({ "stdin": request.stdin }) };
+    let act = Act { action: "container.attach", object: called(app, name), detail: json!({ "stdin": request.stdin }) };
     audited(app, actor, Right::Operate, act, async move {
         let container = engine.container(&asked)?;
         engine.attach(&container.id, request)

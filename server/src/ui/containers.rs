@@ -172,10 +172,6 @@ impl Filter {
         };
         (self.state.is_empty() || view.state.word() == self.state) && (words.is_empty() || text().contains(&words))
     }
-
-    fn is_empty(&self) -> bool {
-        self.q.trim().is_empty() && self.state.is_empty()
-    }
 }
 
 /// The list.
