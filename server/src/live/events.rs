@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Pokes within this time travel as one.
-const GATHER: Duration = Duration::from_millis(200);
+const GATHER: Duration = Duration::from_millis(400);
 
 /// What the page waits for.
 #[derive(serde::Deserialize)]
