@@ -2,10 +2,12 @@
 
 use harness::{Browser, Darsena, Look, Suite, image::busybox_archive};
 
-use crate::{set_up, story::shots};
+use crate::{set_up, sign_in, story::shots};
 
 pub fn tests(suite: Suite) -> Suite {
-    suite.alone("every_page_fits_in_each_look_and_width", every_page)
+    suite
+        .alone("every_page_fits_in_each_look_and_width", every_page)
+        .alone("a_full_list_its_menus_and_forms_fit_in_each_look_and_language", full_list)
 }
 
 const PAGES: &[(&str, &str)] = &[
@@ -82,4 +84,105 @@ fn every_page() {
     });
     docker.run(&["rm", "-f", "runs", "a-container-with-quite-a-long-name-that-has-ended"]).ok();
     darsena.assert_clean();
+}
+
+/// Name, image, options and command of a container in a list like people's own.
+const FLEET: &[(&str, &str, &[&str], &str)] = &[
+    ("shop-web", "shop/web:5.2.0", &["-p", "8090:80", "-m", "256m"], "while :; do :; done & sleep 1000"),
+    ("shop-api", "shop/api:2.14.0", &["-p", "8091:8080", "-m", "512m"], "sleep 1000"),
+    ("shop-worker", "shop/worker:2.14.0", &["-m", "128m"], "sleep 1000"),
+    ("shop-db", "library/postgres:17", &["-p", "127.0.0.1:5432:5432", "-m", "1g"], "sleep 1000"),
+    ("blog-web", "blog/web:3", &["-p", "8092:80"], "sleep 1000"),
+    ("blog-cache", "library/redis:7.4", &["-m", "64m"], "sleep 1000"),
+    ("nightly-report", "tools/report:1.9", &[], "exit 0"),
+    ("import-orders", "tools/import:0.4", &[], "exit 3"),
+];
+
+fn full_list() {
+    let darsena = Darsena::start();
+    let docker = darsena.docker();
+    for (name, image, options, command) in FLEET {
+        docker.run_with(&["load"], &busybox_archive(image)).ok();
+        let mut arguments = vec!["run", "-d", "--name", name];
+        arguments.extend(*options);
+        arguments.extend([*image, "sh", "-c", *command]);
+        docker.run(&arguments).ok();
+    }
+    docker.run(&["create", "--name", "shop-web-next", "shop/web:5.2.0", "true"]).ok();
+    darsena.space().relay(8080);
+    darsena.space().inside_neighbour(|| async {
+        let browser = Browser::start(darsena.space(), "en").await;
+        set_up(&browser, &darsena).await;
+        browser.present(1440, 600, Look::Light).await;
+        browser.open(&darsena.url("/containers")).await;
+        // Numbers come by themselves, on the open page.
+        browser.until("#c-shop-api td", "KiB").await;
+        browser.until("#c-import-orders td", "(3)").await;
+        browser.shoot(&shots(), "full-containers").await;
+        for (width, look) in [(1440, Look::Light), (390, Look::Dark), (360, Look::Light)] {
+            browser.present(width, 800, look).await;
+            let name = |page: &str| format!("full-{page}-{width}-{look:?}").to_lowercase();
+            browser.open(&darsena.url("/containers")).await;
+            browser.click("#c-shop-api input[name=id]").await;
+            browser.click("#c-shop-db input[name=id]").await;
+            browser.assert_fits().await;
+            browser.shoot(&shots(), &name("chosen")).await;
+            browser.click("button[name=do][value=remove]").await;
+            browser.find("form[action='/containers/bulk'] button.primary").await;
+            browser.assert_fits().await;
+            browser.shoot(&shots(), &name("ask")).await;
+            browser.open(&darsena.url("/containers")).await;
+            browser.click("[popovertarget=ops]").await;
+            browser.find("#ops:popover-open").await;
+            browser.assert_fits().await;
+            browser.shoot(&shots(), &name("tray")).await;
+            browser.open(&darsena.url("/images")).await;
+            browser.click("tbody th a").await;
+            browser.until_path("/images/").await;
+            browser.assert_fits().await;
+            browser.shoot(&shots(), &name("image")).await;
+            browser.assert_quiet(&[]).await;
+            browser.open(&darsena.url("/containers/new")).await;
+            browser.fill("#im", "no such image").await;
+            browser.fill("#l1", "lots").await;
+            browser.click(".submit button[value=yes]").await;
+            browser.find(".note.bad").await;
+            browser.assert_fits().await;
+            browser.shoot(&shots(), &name("wrong")).await;
+            browser.assert_quiet(&["422"]).await;
+            if width < 500 {
+                browser.open(&darsena.url("/containers")).await;
+                browser.click("[popovertarget=nav]").await;
+                browser.find("#nav:popover-open").await;
+                browser.shoot(&shots(), &name("drawer")).await;
+            }
+        }
+        browser.close().await;
+
+        let spanish = Browser::start(darsena.space(), "es").await;
+        sign_in_at(&spanish, &darsena).await;
+        for (width, look) in [(1440, Look::Dark), (390, Look::Light), (360, Look::Light)] {
+            spanish.present(width, 800, look).await;
+            for path in ["/", "/containers", "/containers/new", "/containers/shop-db", "/images", "/audit", "/account"] {
+                spanish.open(&darsena.url(path)).await;
+                spanish.find("main h1").await;
+                let language = spanish.driver().execute("return document.documentElement.lang", Vec::new()).await;
+                assert_eq!(language.unwrap(), "es", "{path}");
+                spanish.assert_fits().await;
+                let page = path.trim_start_matches('/').replace('/', "-");
+                spanish.shoot(&shots(), &format!("es-{page}-{width}")).await;
+                spanish.assert_quiet(&[]).await;
+            }
+        }
+        spanish.close().await;
+    });
+    let mut remove = vec!["rm", "-f", "shop-web-next"];
+    remove.extend(FLEET.iter().map(|(name, ..)| *name));
+    docker.run(&remove).ok();
+    darsena.assert_clean();
+}
+
+async fn sign_in_at(browser: &Browser, darsena: &Darsena) {
+    browser.open(&darsena.url("/session")).await;
+    sign_in(browser, darsena).await;
 }
