@@ -10,6 +10,7 @@ use crate::{
     id::ContainerId,
     monitor::client::Client,
 };
+use futures_util::future::{BoxFuture, FutureExt as _};
 
 /// What Docker waits when nobody says.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,62 +23,76 @@ impl Engine {
     ///
     /// # Errors
     /// [`ErrorKind::NotModified`] when it doesn't run.
-    pub async fn stop(&self, id: &ContainerId, timeout: Option<Duration>, signal: Option<&str>) -> Result<()> {
-        let container = self.inner.table.get(id)?;
-        let signal = signal.map(signal::parse).transpose()?;
-        let _verbs = container.verbs.lock().await;
-        if !container.state().is_running() {
-            return Err(Error::new(ErrorKind::NotModified, "container is already stopped"));
+    pub fn stop<'a>(
+        &'a self,
+        id: &'a ContainerId,
+        timeout: Option<Duration>,
+        signal: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let container = self.inner.table.get(id)?;
+            let signal = signal.map(signal::parse).transpose()?;
+            let _verbs = container.verbs.lock().await;
+            if !container.state().is_running() {
+                return Err(Error::new(ErrorKind::NotModified, "container is already stopped"));
+            }
+            self.stop_locked(&container, timeout, signal).await?;
+            self.tell("stop", &container, []);
+            Ok(())
         }
-        self.stop_locked(&container, timeout, signal).await?;
-        self.tell("stop", &container, []);
-        Ok(())
+        .boxed()
     }
 
     /// Stops it if it runs, then starts it.
     ///
     /// # Errors
     /// As `start`.
-    pub async fn restart(&self, id: &ContainerId, timeout: Option<Duration>) -> Result<()> {
-        let container = self.inner.table.get(id)?;
-        let _verbs = container.verbs.lock().await;
-        if container.state().is_running() {
-            self.stop_locked(&container, timeout, None).await?;
+    pub fn restart<'a>(&'a self, id: &'a ContainerId, timeout: Option<Duration>) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let container = self.inner.table.get(id)?;
+            let _verbs = container.verbs.lock().await;
+            if container.state().is_running() {
+                self.stop_locked(&container, timeout, None).await?;
+            }
+            self.start_locked(&container).await?;
+            self.tell("restart", &container, []);
+            Ok(())
         }
-        self.start_locked(&container).await?;
-        self.tell("restart", &container, []);
-        Ok(())
+        .boxed()
     }
 
     /// One signal by name or number.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when it doesn't run.
-    pub async fn kill(&self, id: &ContainerId, signal: &str) -> Result<()> {
-        let container = self.inner.table.get(id)?;
-        let number = signal::parse(if signal.is_empty() { "KILL" } else { signal })?;
-        // Not ordered with `stop`: a person may lose patience with a stop that waits.
-        let not_running = |()| {
-            let name = &container.record.name;
-            Error::conflict(format!("cannot kill container: {name}: container {} is not running", container.id()))
-        };
-        let client = container.running().map_err(|_| not_running(()))?;
-        let ends = container.life.borrow().ends;
-        match client.signal(number).await {
-            Err(error) if error.kind() == io::ErrorKind::TimedOut && number == signal::KILL => {
-                return self.kill_hung(&container, &client, ends).await;
+    pub fn kill<'a>(&'a self, id: &'a ContainerId, signal: &'a str) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let container = self.inner.table.get(id)?;
+            let number = signal::parse(if signal.is_empty() { "KILL" } else { signal })?;
+            // Not ordered with `stop`: a person may lose patience with a stop that waits.
+            let not_running = |()| {
+                let name = &container.record.name;
+                Error::conflict(format!("cannot kill container: {name}: container {} is not running", container.id()))
+            };
+            let client = container.running().map_err(|_| not_running(()))?;
+            let ends = container.life.borrow().ends;
+            match client.signal(number).await {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut && number == signal::KILL => {
+                    return self.kill_hung(&container, &client, ends).await;
+                }
+                Err(error) => {
+                    self.ended_before(&container, ends, error).await?;
+                    return Err(not_running(()));
+                }
+                Ok(()) => {}
             }
-            Err(error) => {
-                self.ended_before(&container, ends, error).await?;
-                return Err(not_running(()));
+            self.tell("kill", &container, [("signal", number.to_string())]);
+            if number == signal::KILL {
+                self.ended(&container, ends, AFTER_KILL).await;
             }
-            Ok(()) => {}
+            Ok(())
         }
-        self.tell("kill", &container, [("signal", number.to_string())]);
-        if number == signal::KILL {
-            self.ended(&container, ends, AFTER_KILL).await;
-        }
-        Ok(())
+        .boxed()
     }
 
     pub(in crate::engine) async fn stop_locked(
@@ -148,7 +163,6 @@ impl Engine {
         }
         ended
     }
-}
 
     /// A signal found nobody. Fine when that is because the process has just ended; waits until that is known.
     ///
