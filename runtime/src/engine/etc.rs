@@ -12,16 +12,24 @@ const FALLBACK_SERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
 /// Names of the files, in the container's folder and in its /etc.
 pub(in crate::engine) const FILES: [&str; 3] = ["hostname", "hosts", "resolv.conf"];
 
-/// Writes all three in place: they may be bound already.
+/// Writes what is new of the three, in place: they may be bound already.
 ///
 /// # Errors
 /// When the container's folder can't be written.
 pub(in crate::engine) fn write(paths: &Paths, record: &Record, endpoint: Option<&Endpoint>) -> io::Result<()> {
     let folder = paths.container(&record.id);
-    fs::write(folder.join("hostname"), format!("{}\n", record.resolved.hostname))?;
-    fs::write(folder.join("hosts"), hosts(record, endpoint))?;
+    renew(&folder.join("hostname"), &format!("{}\n", record.resolved.hostname))?;
+    renew(&folder.join("hosts"), &hosts(record, endpoint))?;
     let host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    fs::write(folder.join("resolv.conf"), resolv_conf(record, &host))
+    renew(&folder.join("resolv.conf"), &resolv_conf(record, &host))
+}
+
+/// Emptying a file and writing it again makes the file system write at once; the same text needs none of it.
+fn renew(path: &Path, text: &str) -> io::Result<()> {
+    match fs::read(path) {
+        Ok(present) if present == text.as_bytes() => Ok(()),
+        _ => fs::write(path, text),
+    }
 }
 
 /// Path of one of the three.

@@ -34,15 +34,17 @@ impl Engine {
         if report.monitor_lost {
             tracing::error!(container = container.record.name, "its monitor is gone; what is left of it is killed");
         }
-        let engine = self.clone();
-        let id = container.id().clone();
-        let killed = blocking(move || engine.cgroup(id.as_str()).kill().map_err(Into::into)).await;
-        if let Err(error) = killed {
-            tracing::warn!(
-                container = container.record.name,
-                "its control group could not be emptied: {}",
-                error.chain()
-            );
+        // Seen to end, the first process has taken all others of its process namespace with it.
+        if report.monitor_lost {
+            let (engine, id) = (self.clone(), container.id().clone());
+            let killed = blocking(move || engine.cgroup(id.as_str()).kill().map_err(Into::into)).await;
+            if let Err(error) = killed {
+                tracing::warn!(
+                    container = container.record.name,
+                    "its control group could not be emptied: {}",
+                    error.chain()
+                );
+            }
         }
         if exit.oom_killed {
             self.tell("oom", container, []);
@@ -55,14 +57,15 @@ impl Engine {
             status.state = ContainerState::Exited(exit.clone());
             status.endpoint = None;
         });
-        if let Err(error) = self.write_status(container, status).await {
-            tracing::error!(container = container.record.name, "its state can't be written: {}", error.chain());
-        }
         self.tell("die", container, [("exitCode", exit.code.to_string())]);
         container.life.send_modify(|life| {
             life.ends += 1;
             life.last = Some(exit);
         });
+        // After it is told: until it is written, the exit file says the same.
+        if let Err(error) = self.write_status(container, status).await {
+            tracing::error!(container = container.record.name, "its state can't be written: {}", error.chain());
+        }
         self.free_world(container).await;
         if container.record.request.auto_remove {
             self.remove_after_exit(container.clone());

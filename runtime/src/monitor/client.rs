@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -69,38 +69,38 @@ impl LaunchError {
     }
 }
 
-/// Starts monitors.
-pub struct Launcher {
+/// Starts monitors. One waits ready for the next container, so that a start doesn't wait for its exec; it ends with the
+/// launcher.
+pub struct Launcher(Arc<Nursery>);
+
+struct Nursery {
     program: OwnedFd,
+    ready: Mutex<Option<Idle>>,
 }
 
-impl Launcher {
-    /// Keeps the program in a sealed memory file, which is what runs.
-    pub fn new(program: &[u8]) -> io::Result<Self> {
-        Ok(Self { program: memfd::sealed(c"darsena-monitor", program, true)? })
+/// A monitor that has no container yet. Dropped, it ends.
+struct Idle {
+    channel: OwnedFd,
+    monitor: OwnedFd,
+}
+
+impl Nursery {
+    fn command(&self) -> Command {
+        Command::new(format!("/proc/self/fd/{}", self.program.as_raw_fd()))
     }
 
-    /// Tries in an empty folder whether layers can be mapped to other ids.
-    pub fn probe(&self, folder: &Path) -> io::Result<()> {
-        let output =
-            Command::new(format!("/proc/self/fd/{}", self.program.as_raw_fd())).arg("probe").arg(folder).output()?;
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    fn ready(&self) -> MutexGuard<'_, Option<Idle>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Spawns a monitor for a container and waits until it has made the first process.
-    pub async fn launch(&self, spec: &LaunchSpec) -> Result<Pending, LaunchError> {
-        let bytes = postcard::to_allocvec(spec).map_err(|error| io::Error::other(error.to_string()))?;
-        let blob = memfd::sealed(c"darsena-spec", &bytes, false)?;
-        let (ours, theirs) = packet::pair()?;
-        let mut command = Command::new(format!("/proc/self/fd/{}", self.program.as_raw_fd()));
+    fn spawn(&self) -> io::Result<Idle> {
+        let (channel, theirs) = packet::pair()?;
+        let mut command = self.command();
         command
-            .arg0(format!("darsena-monitor {}", spec.id.get(..12).unwrap_or(&spec.id)))
+            .arg0(protocol::TITLE)
             .env_clear()
             .stdin(Stdio::from(theirs))
-            .stdout(Stdio::from(blob))
+            .stdout(Stdio::null())
             .stderr(Stdio::null());
         if let Ok(failpoint) = std::env::var("DARSENA_FAILPOINT")
             && failpoint.starts_with("monitor.")
@@ -108,16 +108,70 @@ impl Launcher {
             command.env("DARSENA_FAILPOINT", failpoint);
         }
         let mut child = tokio::process::Command::from(command).spawn()?;
-        let monitor = child.id().map(|pid| process::pidfd_open(pid as i32)).transpose()?;
-        let Some(monitor) = monitor else { return Err(LaunchError::Lost) };
+        let pid = child.id().ok_or(io::ErrorKind::NotFound)?;
+        let monitor = process::pidfd_open(pid as i32)?;
         tokio::spawn(async move { drop(child.wait().await) });
-        let channel = Channel::new(ours)?;
+        Ok(Idle { channel, monitor })
+    }
+
+    /// A monitor that was given this spec.
+    fn employ(&self, spec: &OwnedFd) -> io::Result<Idle> {
+        let give = |idle: Idle| {
+            packet::send(&idle.channel, b"spec", &[spec.as_raw_fd()], true)?;
+            Ok(idle)
+        };
+        let ready = self.ready().take();
+        // One that was killed while it waited is no loss.
+        ready.and_then(|idle| give(idle).ok()).map_or_else(|| self.spawn().and_then(give), Ok)
+    }
+}
+
+/// Has the next monitor spawned when dropped: only then nothing waits for the processors any more.
+struct Refill(Arc<Nursery>);
+
+impl Drop for Refill {
+    fn drop(&mut self) {
+        let nursery = self.0.clone();
+        let Ok(executor) = tokio::runtime::Handle::try_current() else { return };
+        executor.spawn_blocking(move || {
+            if nursery.ready().is_none()
+                && let Ok(idle) = nursery.spawn()
+            {
+                *nursery.ready() = Some(idle);
+            }
+        });
+    }
+}
+
+impl Launcher {
+    /// Keeps the program in a sealed memory file, which is what runs.
+    pub fn new(program: &[u8]) -> io::Result<Self> {
+        let program = memfd::sealed(c"darsena-monitor", program, true)?;
+        Ok(Self(Arc::new(Nursery { program, ready: Mutex::new(None) })))
+    }
+
+    /// Tries in an empty folder whether layers can be mapped to other ids.
+    pub fn probe(&self, folder: &Path) -> io::Result<()> {
+        let output = self.0.command().arg("probe").arg(folder).output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
+
+    /// Gives a container to a monitor and waits until it has made the first process.
+    pub async fn launch(&self, spec: &LaunchSpec) -> Result<Pending, LaunchError> {
+        let bytes = postcard::to_allocvec(spec).map_err(|error| io::Error::other(error.to_string()))?;
+        let blob = memfd::sealed(c"darsena-spec", &bytes, false)?;
+        let refill = Refill(self.0.clone());
+        let Idle { channel, monitor } = self.0.employ(&blob)?;
+        let channel = Channel::new(channel)?;
         let (reply, mut fds) =
             timeout(LAUNCH_PATIENCE, channel.receive()).await.map_err(|_| LaunchError::Timeout)??;
         match (reply, fds.pop()) {
             (Reply::Cloned { pid }, Some(netns)) => {
                 let (socket, exit_file) = (spec.socket(), spec.exit_file.clone());
-                Ok(Pending { channel, pid, netns, monitor, socket, exit_file })
+                Ok(Pending { channel, pid, netns, monitor, socket, exit_file, _refill: refill })
             }
             (Reply::Failed(failure), _) => Err(LaunchError::Failed(failure)),
             _ => Err(LaunchError::Lost),
@@ -133,6 +187,7 @@ pub struct Pending {
     monitor: OwnedFd,
     socket: PathBuf,
     exit_file: PathBuf,
+    _refill: Refill,
 }
 
 impl Pending {
@@ -226,7 +281,7 @@ struct Shared {
 impl Shared {
     /// Runs `work` on the open requests; `None` once the connection has ended.
     fn with<T>(&self, work: impl FnOnce(&mut Waiting) -> T) -> Option<T> {
-        self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_mut().map(work)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(work)
     }
 
     async fn ask(&self, request: &Request) -> io::Result<(Reply, Vec<OwnedFd>)> {
@@ -371,7 +426,7 @@ async fn listen(
         }
     };
     // Whoever still waits for an answer won't get one.
-    shared.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
     let report = if let Some(report) = told {
         report
     } else {

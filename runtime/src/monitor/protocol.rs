@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 /// First byte of every message.
 pub const VERSION: u8 = 1;
 
+/// What a monitor without a container is called, as long as the name of one with a container.
+pub const TITLE: &str = "darsena-monitor (waiting)   ";
+
 /// What the engine asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
@@ -11,7 +11,7 @@ use std::{
 use super::protocol::{ExitReport, Status};
 
 /// Writes a file whole or not at all, as far as programs can see.
-fn write_whole(path: &Path, text: &str) -> io::Result<File> {
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     let mut file = OpenOptions::new()
         .write(true)
@@ -21,8 +21,7 @@ fn write_whole(path: &Path, text: &str) -> io::Result<File> {
         .custom_flags(libc::O_NOFOLLOW)
         .open(&temporary)?;
     file.write_all(text.as_bytes())?;
-    fs::rename(&temporary, path)?;
-    Ok(file)
+    fs::rename(&temporary, path)
 }
 
 fn read_lines(path: &Path) -> io::Result<Option<BTreeMap<String, String>>> {
@@ -41,10 +40,9 @@ fn number<T: std::str::FromStr>(lines: &BTreeMap<String, String>, name: &str) ->
     lines.get(name).and_then(|value| value.parse().ok()).ok_or_else(wrong)
 }
 
-/// Writes how a program ended. When it returns, no death of a process can undo it; a power cut still can, until
-/// [`sync_exit`] has returned. The order is deliberate: on a busy disk a sync takes tens of milliseconds, which nobody who
-/// waits for the end should wait for.
-pub fn write_exit(path: &Path, report: &ExitReport) -> io::Result<File> {
+/// Writes how a program ended. When it returns, no death of a process can undo it. It is not synced: a power cut ends
+/// every container anyway, and the monitor's own end unmounts the overlay, which syncs the file system it is on.
+pub fn write_exit(path: &Path, report: &ExitReport) -> io::Result<()> {
     let text = format!(
         "version=1\ncode={}\nsignal={}\noom_killed={}\nstarted_at_ns={}\nfinished_at_ns={}\n",
         report.code,
@@ -54,12 +52,6 @@ pub fn write_exit(path: &Path, report: &ExitReport) -> io::Result<File> {
         report.finished_at_ns,
     );
     write_whole(path, &text)
-}
-
-/// Makes an exit file safe against a power cut.
-pub fn sync_exit(path: &Path, file: &File) -> io::Result<()> {
-    file.sync_all()?;
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
 /// Reads how a program ended; `None` when nothing was written, or a power cut left the file empty.
@@ -81,7 +73,7 @@ pub fn write_state(path: &Path, status: &Status) -> io::Result<()> {
         "version=1\npid={}\nstart_time={}\nstarted_at_ns={}\ntty={}\nmonitor_pid={}\n",
         status.pid, status.start_time, status.started_at_ns, status.tty, status.monitor_pid,
     );
-    write_whole(path, &text).map(drop)
+    write_whole(path, &text)
 }
 
 /// Reads who runs; `None` when nothing was written.

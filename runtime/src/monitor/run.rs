@@ -3,7 +3,10 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+        unix::fs::FileExt,
+    },
     process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -42,8 +45,8 @@ pub(crate) fn now_ns() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
-/// The monitor program: descriptor 0 is the channel to the server, 1 the spec. With `probe FOLDER` it only tries whether
-/// layers can be mapped.
+/// The monitor program: descriptor 0 is the channel to the server, over which the spec comes. With `probe FOLDER` it only
+/// tries whether layers can be mapped.
 pub fn main() -> ExitCode {
     // What the server's own parent left open is nobody's business here.
     let _ = process::close_from(3);
@@ -59,11 +62,11 @@ pub fn main() -> ExitCode {
             }
         };
     }
-    let (Some(server), Some(spec)) = (process::inherited(0), process::inherited(1)) else {
+    let Some(server) = process::inherited(0) else {
         eprintln!("darsena-monitor is started by darsena");
         return ExitCode::from(2);
     };
-    match live(&server, spec) {
+    match live(&server) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = packet::send(&server, &protocol::encode(0, &Reply::Failed(failure)), &[], false);
@@ -90,8 +93,9 @@ impl Drop for Child {
     }
 }
 
-fn live(server: &OwnedFd, spec: OwnedFd) -> Result<()> {
-    let spec = settle(spec)?;
+fn live(server: &OwnedFd) -> Result<()> {
+    settle()?;
+    let Some(spec) = await_spec(server)? else { return Ok(()) };
     let listener = packet::listen_at(&spec.socket()).stage("listen on the control socket")?;
     let oom = spec.cgroup.oom.as_ref().map(File::open).transpose().stage("open memory events")?;
     let log = &spec.log;
@@ -116,6 +120,7 @@ fn live(server: &OwnedFd, spec: OwnedFd) -> Result<()> {
     let raw: Vec<_> = mounts.iter().map(AsRawFd::as_raw_fd).collect();
     tell_init(&channel, init::MOUNTS, &raw)?;
     drop((mounts, userns));
+    show(&spec.id);
 
     let Some(streams) = await_go(server, &channel, &spec, &mut clamped)? else { return Ok(()) };
     fault::point("monitor.go").stage("failpoint")?;
@@ -143,16 +148,14 @@ fn live(server: &OwnedFd, spec: OwnedFd) -> Result<()> {
     log.end(report.finished_at_ns);
     fault::point("monitor.exit_before_file").stage("failpoint")?;
     // Unwritten (a full disk), the end is still told to whoever is connected; the engine then writes it down.
-    let written = report::write_exit(&exit_file, &report);
+    let _ = report::write_exit(&exit_file, &report);
     fault::point("monitor.exit_after_file").stage("failpoint")?;
     connections.tell(&Reply::Exited(report));
-    drop(connections);
-    let _ = written.and_then(|file| report::sync_exit(&exit_file, &file));
     Ok(())
 }
 
-/// Becomes a process of its own and reads the spec.
-fn settle(spec: OwnedFd) -> Result<LaunchSpec> {
+/// Becomes a process of its own.
+fn settle() -> Result<()> {
     let null = File::options().read(true).write(true).open("/dev/null").stage("open /dev/null")?;
     for standard in 0..=2 {
         process::place(&null, standard).stage("place standard streams")?;
@@ -163,12 +166,31 @@ fn settle(spec: OwnedFd) -> Result<LaunchSpec> {
     // Fails only for a group's leader, which is as good.
     let _ = setsid();
     umask(Mode::empty());
+    Ok(())
+}
+
+/// Waits for a container to care for; `None` when the server went away without one.
+fn await_spec(server: &OwnedFd) -> Result<Option<LaunchSpec>> {
+    let Ok((_, mut fds)) = packet::receive(server, true) else { return Ok(None) };
+    let Some(spec) = fds.pop() else { return Ok(None) };
     let mut bytes = Vec::new();
     File::from(spec).read_to_end(&mut bytes).stage("read the spec")?;
     match postcard::from_bytes::<LaunchSpec>(&bytes) {
-        Ok(spec) if spec.version == spec::VERSION => Ok(spec),
+        Ok(spec) if spec.version == spec::VERSION => Ok(Some(spec)),
         _ => Err(refuse("read the spec", "the monitor and the server don't fit together")),
     }
+}
+
+/// Lets ps(1) show whose monitor this is, in the place [`protocol::TITLE`] has left for it. Only people read it.
+fn show(id: &str) {
+    let write = || {
+        let stat = fs::read_to_string("/proc/self/stat").ok()?;
+        // proc(5): field 48 is where the arguments are; the second field ends with the last parenthesis.
+        let start = stat.rsplit_once(')')?.1.split_whitespace().nth(45)?.parse().ok()?;
+        let name = format!("darsena-monitor {}", id.get(..12)?);
+        File::options().write(true).open("/proc/self/mem").ok()?.write_at(name.as_bytes(), start).ok()
+    };
+    let _ = write();
 }
 
 fn clone(spec: &LaunchSpec) -> Result<(Child, OwnedFd)> {

@@ -1,9 +1,11 @@
 //! The audit record: `audit` and `audit_outcome`, append-only and chained by hash.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use jiff::Timestamp;
 use runtime::error::Result;
 use sha2::{Digest as _, Sha256};
-use sqlx::Row as _;
+use sqlx::{Row as _, SqliteConnection};
 
 use super::{Db, failed};
 use crate::auth::actor::{Actor, Principal};
@@ -33,6 +35,40 @@ impl Outcome {
     }
 }
 
+/// One of the two chains of hashes.
+#[derive(Clone, Copy)]
+enum Chain {
+    Entries,
+    Outcomes,
+}
+
+/// Where the chains end, as far as this process knows; only who holds the writing connection asks or says. Another
+/// process (`darsena admin`) may have gone on since: then an insert does nothing and the end is read again.
+#[derive(Debug, Default)]
+pub(in crate::db) struct Chains(Mutex<[Option<Vec<u8>>; 2]>);
+
+impl Chains {
+    async fn last(&self, connection: &mut SqliteConnection, chain: Chain) -> Result<Vec<u8>> {
+        if let Some(known) = &self.known()[chain as usize] {
+            return Ok(known.clone());
+        }
+        let query = match chain {
+            Chain::Entries => "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1",
+            Chain::Outcomes => "SELECT hash FROM audit_outcome ORDER BY id DESC LIMIT 1",
+        };
+        let row = sqlx::query(query).fetch_optional(connection).await.map_err(failed)?;
+        Ok(row.map(|row| row.get::<Vec<u8>, _>(0)).unwrap_or_default())
+    }
+
+    fn ends(&self, chain: Chain, hash: Option<Vec<u8>>) {
+        self.known()[chain as usize] = hash;
+    }
+
+    fn known(&self) -> MutexGuard<'_, [Option<Vec<u8>>; 2]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Db {
     /// Records the intent, durably, before anything is done. Answers the entry's number.
     ///
@@ -51,76 +87,82 @@ impl Db {
             _ => None,
         };
         let detail = detail.to_string();
-        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let previous = sqlx::query("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")
-            .fetch_optional(&mut *transaction)
+        let mut connection = self.write.acquire().await.map_err(failed)?;
+        loop {
+            let previous = self.chains.last(&mut connection, Chain::Entries).await?;
+            let hash = entry_hash(
+                &previous,
+                opened_at,
+                actor.kind(),
+                actor_id,
+                &actor.name(),
+                actor.via.word(),
+                &actor.address,
+                &actor.request_id,
+                action,
+                object,
+                &detail,
+            );
+            // One statement is one transaction; it does nothing when the chain has another end than was thought.
+            let done = sqlx::query(
+                "INSERT INTO audit
+                    (opened_at, actor_kind, actor_id, actor, via, address, request_id, action, object, detail, hash)
+                 SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+                 WHERE coalesce((SELECT hash FROM audit ORDER BY seq DESC LIMIT 1), x'') = ?",
+            )
+            .bind(opened_at)
+            .bind(actor.kind())
+            .bind(actor_id)
+            .bind(actor.name())
+            .bind(actor.via.word())
+            .bind(&actor.address)
+            .bind(&actor.request_id)
+            .bind(action)
+            .bind(object)
+            .bind(&detail)
+            .bind(&hash)
+            .bind(&previous)
+            .execute(&mut *connection)
             .await
-            .map_err(failed)?
-            .map(|row| row.get::<Vec<u8>, _>(0))
-            .unwrap_or_default();
-        let hash = entry_hash(
-            &previous,
-            opened_at,
-            actor.kind(),
-            actor_id,
-            &actor.name(),
-            actor.via.word(),
-            &actor.address,
-            &actor.request_id,
-            action,
-            object,
-            &detail,
-        );
-        let seq = sqlx::query(
-            "INSERT INTO audit (opened_at, actor_kind, actor_id, actor, via, address, request_id, action, object, detail, hash)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(opened_at)
-        .bind(actor.kind())
-        .bind(actor_id)
-        .bind(actor.name())
-        .bind(actor.via.word())
-        .bind(&actor.address)
-        .bind(&actor.request_id)
-        .bind(action)
-        .bind(object)
-        .bind(&detail)
-        .bind(hash)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?
-        .last_insert_rowid();
-        transaction.commit().await.map_err(failed)?;
-        Ok(seq)
+            .map_err(failed)?;
+            self.chains.ends(Chain::Entries, (done.rows_affected() == 1).then_some(hash));
+            if done.rows_affected() == 1 {
+                return Ok(done.last_insert_rowid());
+            }
+        }
     }
 
-    /// Records how an entry ended.
+    /// Records how an entry ended. Written when this returns, so it survives the server; not synced, since losing it to
+    /// a power cut only makes the entry's outcome unknown. The next entry's sync covers it.
     ///
     /// # Errors
     /// When the database can't be written.
     pub async fn close_audit(&self, seq: i64, outcome: Outcome, message: &str, object_id: &str) -> Result<()> {
         let closed_at = Timestamp::now().as_microsecond();
-        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let previous = sqlx::query("SELECT hash FROM audit_outcome ORDER BY id DESC LIMIT 1")
-            .fetch_optional(&mut *transaction)
+        let mut connection = self.write.acquire().await.map_err(failed)?;
+        sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await.map_err(failed)?;
+        loop {
+            let previous = self.chains.last(&mut connection, Chain::Outcomes).await?;
+            let hash = outcome_hash(&previous, seq, closed_at, outcome.word(), message, object_id);
+            let done = sqlx::query(
+                "INSERT INTO audit_outcome (seq, closed_at, outcome, message, object_id, hash) SELECT ?, ?, ?, ?, ?, ?
+                 WHERE coalesce((SELECT hash FROM audit_outcome ORDER BY id DESC LIMIT 1), x'') = ?",
+            )
+            .bind(seq)
+            .bind(closed_at)
+            .bind(outcome.word())
+            .bind(message)
+            .bind(object_id)
+            .bind(&hash)
+            .bind(&previous)
+            .execute(&mut *connection)
             .await
-            .map_err(failed)?
-            .map(|row| row.get::<Vec<u8>, _>(0))
-            .unwrap_or_default();
-        let hash = outcome_hash(&previous, seq, closed_at, outcome.word(), message, object_id);
-        sqlx::query(
-            "INSERT INTO audit_outcome (seq, closed_at, outcome, message, object_id, hash) VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(seq)
-        .bind(closed_at)
-        .bind(outcome.word())
-        .bind(message)
-        .bind(object_id)
-        .bind(hash)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        transaction.commit().await.map_err(failed)
+            .map_err(failed)?;
+            self.chains.ends(Chain::Outcomes, (done.rows_affected() == 1).then_some(hash));
+            if done.rows_affected() == 1 {
+                return Ok(());
+            }
+        }
     }
 
     /// Closes what a dead server left open.
@@ -133,7 +175,8 @@ impl Db {
             .await
             .map_err(failed)?;
         for row in open {
-            self.close_audit(row.get(0), Outcome::CutOff, "the server ended before this did", "").await?;
+            let message = "the server ended before this did, or before its outcome was on disk";
+            self.close_audit(row.get(0), Outcome::CutOff, message, "").await?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! SQLite: users, sessions, audit, operations. One file per table group; SQL is nowhere else.
 //!
-//! WAL with `synchronous=FULL`: an acknowledged write survives power loss. One connection writes, several read.
+//! WAL with `synchronous=FULL`: an acknowledged write survives power loss. One connection writes, several read. Who takes
+//! the writing connection finds it at FULL, whatever the one before did; closing an audit entry is the one to lower it.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use runtime::error::{Error, Result};
 use sqlx::{
@@ -23,6 +24,8 @@ pub struct Db {
     pub(in crate::db) read: SqlitePool,
     /// The one writer.
     pub(in crate::db) write: SqlitePool,
+    /// Where the audit's chains of hashes end.
+    pub(in crate::db) chains: Arc<audit::Chains>,
 }
 
 impl Db {
@@ -44,7 +47,18 @@ impl Db {
                 error,
             )
         };
-        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(wrong)?;
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| {
+                Box::pin(async move {
+                    sqlx::query("PRAGMA synchronous = FULL").execute(connection).await?;
+                    Ok(true)
+                })
+            })
+            .connect_with(options.clone())
+            .await
+            .map_err(wrong)?;
         sqlx::migrate!("../migrations").run(&write).await.map_err(|error| {
             Error::internal(
                 format!(
@@ -56,7 +70,7 @@ impl Db {
         })?;
         let read =
             SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await.map_err(wrong)?;
-        Ok(Self { read, write })
+        Ok(Self { read, write, chains: Arc::default() })
     }
 }
 
