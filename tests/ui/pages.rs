@@ -163,7 +163,8 @@ fn full_list() {
         sign_in_at(&spanish, &darsena).await;
         for (width, look) in [(1440, Look::Dark), (390, Look::Light), (360, Look::Light)] {
             spanish.present(width, 800, look).await;
-            for path in ["/", "/containers", "/containers/new", "/containers/shop-db", "/images", "/audit", "/account"] {
+            for path in ["/", "/containers", "/containers/new", "/containers/shop-db", "/images", "/audit", "/account"]
+            {
                 spanish.open(&darsena.url(path)).await;
                 spanish.find("main h1").await;
                 let language = spanish.driver().execute("return document.documentElement.lang", Vec::new()).await;

@@ -1,0 +1,30 @@
+//! Medians, and the table they are printed in.
+
+use std::time::Duration;
+
+/// The value that `part` of the sorted values (0.5: half) do not exceed.
+pub fn quantile(values: &[Duration], part: f64) -> Duration {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted[((sorted.len() - 1) as f64 * part).round() as usize]
+}
+
+pub fn title(text: &str) {
+    println!("\n{text}\n{:<54} {:>9} {:>10} {:>9} {:>6}", "", "best ms", "median ms", "p95 ms", "ratio");
+}
+
+/// A line of the table. The ratio is between medians; `floor` itself has 1.
+pub fn line(name: &str, values: &[Duration], floor: &[Duration]) {
+    let ratio = quantile(values, 0.5).as_secs_f64() / quantile(floor, 0.5).as_secs_f64();
+    println!("{} {ratio:>6.2}", row(name, values));
+}
+
+/// A line without a floor.
+pub fn absolute(name: &str, values: &[Duration]) {
+    println!("{}", row(name, values));
+}
+
+fn row(name: &str, values: &[Duration]) -> String {
+    let ms = |part| quantile(values, part).as_secs_f64() * 1e3;
+    format!("{name:<54} {:>9.2} {:>10.2} {:>9.2}", ms(0.0), ms(0.5), ms(0.95))
+}
