@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, fs, sync::Arc};
 
+use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 
 use super::{Engine, blocking, table::Container};
@@ -35,47 +36,50 @@ impl Engine {
     ///
     /// # Errors
     /// No such image, a name in use, or a wrong value, in Docker's words where it has some.
-    pub async fn create(&self, request: CreateContainer) -> Result<Created> {
-        if let Some(wanted) = &request.name {
-            name::validate(wanted)?;
-        }
-        let image = self.image(&request.image).await?;
-        let hold = self.inner.images.hold(image.summary.id)?;
-        platform_fits(&request, &image)?;
-        let id = ContainerId::random();
-        let resolved = resolve(&id, &request, &image.defaults, HostBounds { cpus: self.inner.host.cpus })?;
-        let name = self.inner.table.reserve_name(request.name.as_deref(), &id)?;
-        let engine = self.clone();
-        let made = blocking(move || {
-            let id_base = engine.id_range(&request, &id);
-            let record = Record {
-                id,
-                name: name.clone(),
-                created_at: Timestamp::now(),
-                request,
-                image_id: image.summary.id,
-                resolved,
-                id_base,
-            };
-            let written = engine.write_record(&record);
-            if let Err(error) = written {
-                engine.inner.table.free_name(&name);
-                super::lock(&engine.inner.id_ranges).remove(&record.id);
-                let _ = fs::remove_dir_all(engine.inner.paths.container(&record.id));
-                return Err(error);
+    pub fn create(&self, request: CreateContainer) -> BoxFuture<'_, Result<Created>> {
+        async move {
+            if let Some(wanted) = &request.name {
+                name::validate(wanted)?;
             }
-            let container = Arc::new(Container::new(record, Status::created()));
-            engine.inner.table.insert(Arc::clone(&container));
-            drop(hold);
-            Ok(container)
-        })
-        .await?;
-        self.tell("create", &made, []);
-        let mut warnings = Vec::new();
-        if made.record.request.userns == UserNamespace::Mapped && made.record.id_base.is_none() {
-            warnings.push("This host can't map users: root in the container is root on the host.".to_owned());
+            let image = self.image(&request.image).await?;
+            let hold = self.inner.images.hold(image.summary.id)?;
+            platform_fits(&request, &image)?;
+            let id = ContainerId::random();
+            let resolved = resolve(&id, &request, &image.defaults, HostBounds { cpus: self.inner.host.cpus })?;
+            let name = self.inner.table.reserve_name(request.name.as_deref(), &id)?;
+            let engine = self.clone();
+            let made = blocking(move || {
+                let id_base = engine.id_range(&request, &id);
+                let record = Record {
+                    id,
+                    name: name.clone(),
+                    created_at: Timestamp::now(),
+                    request,
+                    image_id: image.summary.id,
+                    resolved,
+                    id_base,
+                };
+                let written = engine.write_record(&record);
+                if let Err(error) = written {
+                    engine.inner.table.free_name(&name);
+                    super::lock(&engine.inner.id_ranges).remove(&record.id);
+                    let _ = fs::remove_dir_all(engine.inner.paths.container(&record.id));
+                    return Err(error);
+                }
+                let container = Arc::new(Container::new(record, Status::created()));
+                engine.inner.table.insert(Arc::clone(&container));
+                drop(hold);
+                Ok(container)
+            })
+            .await?;
+            self.tell("create", &made, []);
+            let mut warnings = Vec::new();
+            if made.record.request.userns == UserNamespace::Mapped && made.record.id_base.is_none() {
+                warnings.push("This host can't map users: root in the container is root on the host.".to_owned());
+            }
+            Ok(Created { id: made.id().clone(), name: made.record.name.clone(), warnings })
         }
-        Ok(Created { id: made.id().clone(), name: made.record.name.clone(), warnings })
+        .boxed()
     }
 
     fn write_record(&self, record: &Record) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::mpsc;
 
 use super::{Engine, images::ImageUser};
@@ -16,27 +17,33 @@ impl Engine {
     ///
     /// # Errors
     /// What the registry refused, in Docker's words; nothing is stored then.
-    pub async fn pull(&self, request: PullImage, progress: mpsc::Sender<Progress>) -> Result<PulledImage> {
-        let pulled = self.inner.images.pull(request, progress).await?;
-        self.tell_image("pull", &pulled.id.to_string(), &pulled.reference);
-        Ok(pulled)
+    pub fn pull(&self, request: PullImage, progress: mpsc::Sender<Progress>) -> BoxFuture<'_, Result<PulledImage>> {
+        async move {
+            let pulled = self.inner.images.pull(request, progress).await?;
+            self.tell_image("pull", &pulled.id.to_string(), &pulled.reference);
+            Ok(pulled)
+        }
+        .boxed()
     }
 
     /// Reads an archive of `docker save` or an OCI archive, plain or compressed.
     ///
     /// # Errors
     /// What is wrong with the archive; nothing is stored then.
-    pub async fn load(
+    pub fn load(
         &self,
         archive: impl std::io::Read + Send + 'static,
         progress: mpsc::Sender<Progress>,
-    ) -> Result<Vec<LoadedImage>> {
-        let loaded = self.inner.images.load(archive, progress).await?;
-        for image in &loaded {
-            let name = image.tags.first().map_or_else(|| image.id.to_string(), Clone::clone);
-            self.tell_image("load", &image.id.to_string(), &name);
+    ) -> BoxFuture<'_, Result<Vec<LoadedImage>>> {
+        async move {
+            let loaded = self.inner.images.load(archive, progress).await?;
+            for image in &loaded {
+                let name = image.tags.first().map_or_else(|| image.id.to_string(), Clone::clone);
+                self.tell_image("load", &image.id.to_string(), &name);
+            }
+            Ok(loaded)
         }
-        Ok(loaded)
+        .boxed()
     }
 
     /// All images, newest first.
@@ -57,36 +64,44 @@ impl Engine {
     ///
     /// # Errors
     /// No such image, or a wrong reference.
-    pub async fn tag(&self, name: &str, reference: &str) -> Result<()> {
-        let id = self.inner.images.tag(name, reference).await?;
-        self.tell_image("tag", &id.to_string(), reference);
-        Ok(())
+    pub fn tag<'a>(&'a self, name: &'a str, reference: &'a str) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let id = self.inner.images.tag(name, reference).await?;
+            self.tell_image("tag", &id.to_string(), reference);
+            Ok(())
+        }
+        .boxed()
     }
 
     /// Untags, and removes what no name and no container holds.
     ///
     /// # Errors
     /// Conflict when it is in use, in Docker's words.
-    pub async fn remove_image(&self, name: &str, force: bool) -> Result<Vec<ImageRemoval>> {
-        let users: Vec<ImageUser> = self
-            .inner
-            .table
-            .all()
-            .iter()
-            .map(|container| ImageUser {
-                container: container.id().short().to_owned(),
-                image: container.record.image_id,
-                running: container.state().is_running(),
-            })
-            .collect();
-        let removals = self.inner.images.remove(name, force, &users).await?;
-        for removal in &removals {
-            match removal {
-                ImageRemoval::Untagged(reference) => self.tell_image("untag", reference, reference),
-                ImageRemoval::Deleted(digest) => self.tell_image("delete", &digest.to_string(), &digest.to_string()),
+    pub fn remove_image<'a>(&'a self, name: &'a str, force: bool) -> BoxFuture<'a, Result<Vec<ImageRemoval>>> {
+        async move {
+            let users: Vec<ImageUser> = self
+                .inner
+                .table
+                .all()
+                .iter()
+                .map(|container| ImageUser {
+                    container: container.id().short().to_owned(),
+                    image: container.record.image_id,
+                    running: container.state().is_running(),
+                })
+                .collect();
+            let removals = self.inner.images.remove(name, force, &users).await?;
+            for removal in &removals {
+                match removal {
+                    ImageRemoval::Untagged(reference) => self.tell_image("untag", reference, reference),
+                    ImageRemoval::Deleted(digest) => {
+                        self.tell_image("delete", &digest.to_string(), &digest.to_string())
+                    }
+                }
             }
+            Ok(removals)
         }
-        Ok(removals)
+        .boxed()
     }
 
     fn tell_image(&self, action: &str, id: &str, name: &str) {

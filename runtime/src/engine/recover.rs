@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::{BoxFuture, FutureExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
@@ -59,75 +60,78 @@ impl Engine {
     ///
     /// # Errors
     /// When another engine has the root, or the host can't run one; the text says what to do.
-    pub async fn open(config: Config) -> Result<Self> {
-        let paths = Paths::new(absolute(&config.data_root)?, absolute(&config.run_root)?);
-        let host_config = config.clone();
-        let (paths, records, inner) = blocking(move || {
-            for folder in [
-                paths.data_root(),
-                &paths.containers(),
-                &paths.trash(),
-                &paths.network(),
-                paths.run_root(),
-                &paths.run_containers(),
-            ] {
-                durable::create_dir(folder)?;
+    pub fn open(config: Config) -> BoxFuture<'static, Result<Self>> {
+        async move {
+            let paths = Paths::new(absolute(&config.data_root)?, absolute(&config.run_root)?);
+            let host_config = config.clone();
+            let (paths, records, inner) = blocking(move || {
+                for folder in [
+                    paths.data_root(),
+                    &paths.containers(),
+                    &paths.trash(),
+                    &paths.network(),
+                    paths.run_root(),
+                    &paths.run_containers(),
+                ] {
+                    durable::create_dir(folder)?;
+                }
+                let lock = RootLock::take(&paths.lock())?;
+                let mut host = Self::check(&host_config);
+                able(&host)?;
+                paths.data_root().clone_into(&mut host.data_root);
+                host.engine_id = identity(&paths)?;
+                let records = records(&paths)?;
+                let in_use: Vec<_> = records.iter().map(|(record, _)| record.image_id).collect();
+                let registry = registry::Config {
+                    mirrors: host_config.registry_mirrors,
+                    insecure: host_config.insecure_registries,
+                    ..registry::Config::default()
+                };
+                let failed = |error: io::Error| Error::internal("the engine can't be started", error);
+                let inner = Inner {
+                    images: Images::open(paths.clone(), registry, &in_use)?,
+                    network: Network::open(paths.network(), network::Config::default())?,
+                    cgroups: cgroup::Layout::detect()?,
+                    cgroup_parent: cgroup_name(&paths),
+                    launcher: Launcher::new(host_config.monitor).map_err(failed)?,
+                    table: Table::default(),
+                    id_ranges: Mutex::new(
+                        records
+                            .iter()
+                            .filter_map(|(record, _)| Some((record.id.clone(), record.id_base?)))
+                            .collect::<BTreeMap<_, _>>(),
+                    ),
+                    events: broadcast::Sender::new(EVENT_LAG),
+                    trash: Trash::start(paths.trash()).map_err(failed)?,
+                    tasks: TaskTracker::new(),
+                    _lock: lock,
+                    host,
+                    paths: paths.clone(),
+                };
+                Ok((paths, records, inner))
+            })
+            .await?;
+            let engine = Self { inner: Arc::new(inner) };
+            let mut adopted = Vec::new();
+            for (record, status) in records {
+                let container = Arc::new(Container::new(record, status));
+                engine.inner.table.insert(Arc::clone(&container));
+                if let Some(endpoint) = engine.adopt(&container).await {
+                    adopted.push((container, endpoint));
+                }
             }
-            let lock = RootLock::take(&paths.lock())?;
-            let mut host = Self::check(&host_config);
-            able(&host)?;
-            paths.data_root().clone_into(&mut host.data_root);
-            host.engine_id = identity(&paths)?;
-            let records = records(&paths)?;
-            let in_use: Vec<_> = records.iter().map(|(record, _)| record.image_id).collect();
-            let registry = registry::Config {
-                mirrors: host_config.registry_mirrors,
-                insecure: host_config.insecure_registries,
-                ..registry::Config::default()
-            };
-            let failed = |error: io::Error| Error::internal("the engine can't be started", error);
-            let inner = Inner {
-                images: Images::open(paths.clone(), registry, &in_use)?,
-                network: Network::open(paths.network(), network::Config::default())?,
-                cgroups: cgroup::Layout::detect()?,
-                cgroup_parent: cgroup_name(&paths),
-                launcher: Launcher::new(host_config.monitor).map_err(failed)?,
-                table: Table::default(),
-                id_ranges: Mutex::new(
-                    records
-                        .iter()
-                        .filter_map(|(record, _)| Some((record.id.clone(), record.id_base?)))
-                        .collect::<BTreeMap<_, _>>(),
-                ),
-                events: broadcast::Sender::new(EVENT_LAG),
-                trash: Trash::start(paths.trash()).map_err(failed)?,
-                tasks: TaskTracker::new(),
-                _lock: lock,
-                host,
-                paths: paths.clone(),
-            };
-            Ok((paths, records, inner))
-        })
-        .await?;
-        let engine = Self { inner: Arc::new(inner) };
-        let mut adopted = Vec::new();
-        for (record, status) in records {
-            let container = Arc::new(Container::new(record, status));
-            engine.inner.table.insert(Arc::clone(&container));
-            if let Some(endpoint) = engine.adopt(&container).await {
-                adopted.push((container, endpoint));
+            engine.sweep(&paths, &adopted).await?;
+            engine.reconnect(&adopted).await;
+            for container in engine.inner.table.all() {
+                if container.state().is_running() {
+                    engine.watch(container);
+                } else if container.record.request.auto_remove {
+                    engine.remove_after_exit(container);
+                }
             }
+            Ok(engine)
         }
-        engine.sweep(&paths, &adopted).await?;
-        engine.reconnect(&adopted).await;
-        for container in engine.inner.table.all() {
-            if container.state().is_running() {
-                engine.watch(container);
-            } else if container.record.request.auto_remove {
-                engine.remove_after_exit(container);
-            }
-        }
-        Ok(engine)
+        .boxed()
     }
 
     /// Lets go of everything; containers go on.

@@ -10,30 +10,34 @@ use crate::{
     id::ContainerId,
     view::ContainerState,
 };
+use futures_util::future::{BoxFuture, FutureExt as _};
 
 impl Engine {
     /// Removes it; `force` kills it first.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when it runs and `force` is not set.
-    pub async fn remove(&self, id: &ContainerId, force: bool) -> Result<()> {
-        let container = self.inner.table.get(id)?;
-        let _verbs = container.verbs.lock().await;
-        if container.life.borrow().removed {
-            return Err(Error::not_found(format!("No such container: {id}")));
-        }
-        if container.state().is_running() {
-            if !force {
-                let name = &container.record.name;
-                let text = format!(
-                    "cannot remove container \"{name}\": container is running: stop the container before removing or force remove"
-                );
-                return Err(Error::conflict(text));
+    pub fn remove<'a>(&'a self, id: &'a ContainerId, force: bool) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let container = self.inner.table.get(id)?;
+            let _verbs = container.verbs.lock().await;
+            if container.life.borrow().removed {
+                return Err(Error::not_found(format!("No such container: {id}")));
             }
-            let ends = container.life.borrow().ends;
-            self.kill_locked(&container, ends).await?;
+            if container.state().is_running() {
+                if !force {
+                    let name = &container.record.name;
+                    let text = format!(
+                        "cannot remove container \"{name}\": container is running: stop the container before removing or force remove"
+                    );
+                    return Err(Error::conflict(text));
+                }
+                let ends = container.life.borrow().ends;
+                self.kill_locked(&container, ends).await?;
+            }
+            self.remove_locked(&container).await
         }
-        self.remove_locked(&container).await
+        .boxed()
     }
 
     /// For `auto_remove`: in its own task, since the watcher that saw the end must not wait for itself.

@@ -2,6 +2,7 @@
 
 use std::{fs, io, sync::Arc, time::Duration};
 
+use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 
 use super::{Engine, blocking, create::IDS_EACH, etc, proxy::Proxy, table::Container};
@@ -34,10 +35,13 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::NotModified`] when it runs; [`ErrorKind::Invalid`] with Docker's text when the program can't be run;
     /// what the host refused otherwise. Nothing of the attempt stays but the state `Exited` with the reason.
-    pub async fn start(&self, id: &ContainerId) -> Result<()> {
-        let container = self.inner.table.get(id)?;
-        let _verbs = container.verbs.lock().await;
-        self.start_locked(&container).await
+    pub fn start<'a>(&'a self, id: &'a ContainerId) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let container = self.inner.table.get(id)?;
+            let _verbs = container.verbs.lock().await;
+            self.start_locked(&container).await
+        }
+        .boxed()
     }
 
     /// [`Engine::start`] for a verb that holds the container's `verbs`.

@@ -4,7 +4,7 @@
 //! the command line come here and nowhere else, so a thing has one permission and one record however it was asked for.
 //! A verb runs to its end even when the client that asked is gone.
 
-use std::future::Future;
+use std::{future::Future, pin::Pin};
 
 use runtime::error::{Error, ErrorKind, Result};
 use serde_json::Value;
@@ -66,6 +66,8 @@ where
         return Err(refusal);
     }
     let (app, request_id) = (app.clone(), actor.request_id.clone());
+    // Boxed, so that the compiler makes this once for each kind of result and not for each verb.
+    let effect: Pin<Box<dyn Future<Output = Result<T>> + Send>> = Box::pin(effect);
     let running = tokio::spawn(async move {
         let result = effect.await;
         let closed = match &result {
