@@ -379,7 +379,7 @@ mod tests {
             (en.size(999), en.size(999_999), en.size(0)),
             ("999\u{202f}B".into(), "1\u{202f}MB".into(), "0\u{202f}B".into())
         );
-        assert_eq!(en.memory((412 << 20)), "412\u{202f}MiB");
+        assert_eq!(en.memory(412 << 20), "412\u{202f}MiB");
         assert_eq!(es.percent(97.42), "97,4\u{202f}%");
         let at: Timestamp = "2026-11-24T17:05:02Z".parse().expect("a time");
         assert_eq!(en.date(at, &TimeZone::UTC), "24 Nov 2026, 17:05");

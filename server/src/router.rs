@@ -98,15 +98,12 @@ async fn same_origin_only(request: Request, next: Next) -> Response {
 async fn every_request(State(hosts): State<Hosts>, mut request: Request, next: Next) -> Response {
     let id = new_request_id();
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_string());
-    let mut response = match hosts.accept(request.headers()) {
-        Some(https) => {
-            request.extensions_mut().insert(Meta { id: id.clone(), address: address.unwrap_or_default(), https });
-            next.run(request).await
-        }
-        None => {
-            let told = "This server does not answer to this name. Add it to `hosts` in the configuration file.\n";
-            (StatusCode::MISDIRECTED_REQUEST, told).into_response()
-        }
+    let mut response = if let Some(https) = hosts.accept(request.headers()) {
+        request.extensions_mut().insert(Meta { id: id.clone(), address: address.unwrap_or_default(), https });
+        next.run(request).await
+    } else {
+        let told = "This server does not answer to this name. Add it to `hosts` in the configuration file.\n";
+        (StatusCode::MISDIRECTED_REQUEST, told).into_response()
     };
     let headers = response.headers_mut();
     let fixed = [

@@ -92,7 +92,7 @@ fn unpack(layer: &Path, target: &Path) {
             drop(inflate);
             (blob.hash.finalize(), plain.finalize())
         });
-        let mut archive = tar::Archive::new(Filled { filled, spare, current: Vec::new(), at: 0 });
+        let mut archive = tar::Archive::new(Filled { full: filled, spare, current: Vec::new(), at: 0 });
         archive.set_preserve_permissions(true);
         archive.set_preserve_ownerships(true);
         archive.unpack(target).unwrap();
@@ -115,7 +115,7 @@ impl Read for Hashing {
 }
 
 struct Filled {
-    filled: Receiver<Vec<u8>>,
+    full: Receiver<Vec<u8>>,
     spare: std::sync::mpsc::SyncSender<Vec<u8>>,
     current: Vec<u8>,
     at: usize,
@@ -124,7 +124,7 @@ struct Filled {
 impl Read for Filled {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.at == self.current.len() {
-            let Ok(next) = self.filled.recv() else { return Ok(0) };
+            let Ok(next) = self.full.recv() else { return Ok(0) };
             let _ = self.spare.try_send(std::mem::replace(&mut self.current, next));
             self.at = 0;
         }
@@ -219,7 +219,13 @@ fn add(tar: &mut Builder<Tee>, folder: &Path, left: &mut u64, entries: &mut usiz
 }
 
 fn archive_of(archive: &Path, layer: &Path, diff_id: &[u8], turn: usize) {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        use std::fmt::Write as _;
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    };
     let config = json!({
         "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }, "os": "linux", "config": {},
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", hex(diff_id))]},

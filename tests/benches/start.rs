@@ -78,12 +78,15 @@ pub fn load_busybox(socket: &Path) {
     Api::connect(socket).upload("/v1.48/images/load", &archive[..], archive.len() as u64);
 }
 
+/// A name, and one life of a container of that kind, timed.
+type Side<'a> = (&'a str, Box<dyn FnMut() -> Duration + 'a>);
+
 pub fn run() {
     let darsena = Darsena::start();
     load_busybox(&darsena.socket());
     let mut api = Api::connect(&darsena.socket());
     let (mut bare, mut plumbed) = (Floor::start(false), Floor::start(true));
-    let mut sides: [(&str, Box<dyn FnMut() -> Duration + '_>); 4] = [
+    let mut sides: [Side<'_>; 4] = [
         ("floor: system calls alone", Box::new(|| bare.one())),
         ("floor with bridge, address and route", Box::new(|| plumbed.one())),
         ("darsena, network none", {

@@ -95,7 +95,7 @@ impl Engine {
                 match removal {
                     ImageRemoval::Untagged(reference) => self.tell_image("untag", reference, reference),
                     ImageRemoval::Deleted(digest) => {
-                        self.tell_image("delete", &digest.to_string(), &digest.to_string())
+                        self.tell_image("delete", &digest.to_string(), &digest.to_string());
                     }
                 }
             }

@@ -39,10 +39,7 @@ impl Gate {
     /// Whether this is the word; dashes, spaces and case don't count.
     pub fn is_set_up_word(&self, typed: &str) -> bool {
         let plain = |text: &str| -> String {
-            text.chars()
-                .filter(|letter| letter.is_ascii_alphanumeric())
-                .map(|letter| letter.to_ascii_lowercase())
-                .collect()
+            text.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
         };
         let word = self.set_up_word.lock().unwrap_or_else(PoisonError::into_inner);
         word.as_deref().is_some_and(|word| plain(word).as_bytes().ct_eq(plain(typed).as_bytes()).into())

@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(throttle.attempt(later, &[Key::Account("eva".into())]), Ok(()), "others do not wait");
         let mut now = later;
         for _ in 0..20 {
-            now += Duration::from_secs(60);
+            now += Duration::from_mins(1);
             assert_eq!(throttle.attempt(now, &keys), Ok(()), "no account waits longer than a minute");
         }
         throttle.succeeded(&keys);
