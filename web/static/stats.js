@@ -36,6 +36,8 @@
   const times = history.map((_, at) => start - (history.length - at) * 5);
   const columns = [0, 1, 2, 3, 4, 5].map((column) => history.map((point) => point[column]));
 
+  // Always the last five minutes, so that a first reading has its place and lines don't stretch as they grow.
+  const window5 = (last) => [(last || Date.now() / 1000) - WIDE, last || Date.now() / 1000];
   const figures = [...room.querySelectorAll("[data-chart]")];
   const charts = figures.map((figure, at) => {
     const kind = kinds[at];
@@ -56,7 +58,7 @@
       cursor: { drag: { x: false, y: false } },
       legend: { show: kind.series.length > 1, live: false },
       axes: [{ ...axis, space: 90, values: (_, values) => values.map((value) => clock.format(value * 1000)) }, { ...axis, size: 74, incrs: kind.write === memory ? Array.from({ length: 45 }, (_, power) => 2 ** power) : undefined, values: (_, values) => values.map((value) => kind.write(value)) }],
-      scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, kind.limit || 0, kind.least) * 1.05] } },
+      scales: { x: { range: (_, low, high) => window5(high) }, y: { range: (_, low, high) => [0, Math.max(high || 0, kind.limit || 0, kind.least) * 1.05] } },
     };
     place.replaceChildren();
     const data = [times].concat(kind.series.map(([, column]) => columns[column]));
