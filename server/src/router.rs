@@ -19,15 +19,14 @@ use crate::{
     app::App,
     auth::{
         actor::new_request_id,
+        cookie::Meta,
         origin::{self, Hosts},
     },
     live,
     ui::{
         account, assets, audit, container, container_actions, containers,
         error::{self, Fault},
-        images, launch, operations, overview,
-        request::Meta,
-        sign_in,
+        images, launch, operations, overview, sign_in,
     },
 };
 

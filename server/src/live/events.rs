@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
 use axum::{
-    extract::{Query, State},
+    extract::{Extension, Query, State},
     http::StatusCode,
     response::{
         IntoResponse as _, Response,
@@ -16,12 +16,8 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{CHECK, ROOM, lives};
-use crate::{
-    app::App,
-    ops,
-    ui::{error::Fault, request::Signed},
-};
+use super::{CHECK, Listener, ROOM, Refused, lives};
+use crate::{app::App, ops};
 
 /// Pokes within this time travel as one.
 const GATHER: Duration = Duration::from_millis(400);
@@ -36,16 +32,20 @@ pub struct Topics {
 /// `GET /live/events?topics=containers,images`.
 ///
 /// # Errors
-/// [`Fault`].
-pub async fn events(State(app): State<App>, signed: Signed, Query(asked): Query<Topics>) -> Result<Response, Fault> {
+/// [`Refused`].
+pub async fn events(
+    State(app): State<App>,
+    Extension(listener): Extension<Listener>,
+    Query(asked): Query<Topics>,
+) -> Result<Response, Refused> {
     let Ok(permit) = ROOM.try_acquire() else { return Ok(StatusCode::SERVICE_UNAVAILABLE.into_response()) };
     let wanted: BTreeSet<&'static str> = ["containers", "images", "operations", "usage"]
         .into_iter()
         .filter(|topic| asked.topics.split(',').any(|one| one == *topic))
         .collect();
-    let mut engine = ops::system::events(&app, &signed.actor)?;
-    let mut operations = ops::operation::changes(&app, &signed.actor)?;
-    let mut usage = if wanted.contains("usage") { Some(ops::usage::changes(&app, &signed.actor)?) } else { None };
+    let mut engine = ops::system::events(&app, &listener.actor)?;
+    let mut operations = ops::operation::changes(&app, &listener.actor)?;
+    let mut usage = if wanted.contains("usage") { Some(ops::usage::changes(&app, &listener.actor)?) } else { None };
     // Full when the browser does not read: then pokes are dropped, and the next one says the same.
     let (sender, receiver) = mpsc::channel::<Result<Event, Infallible>>(16);
     tokio::spawn(async move {
@@ -60,7 +60,7 @@ pub async fn events(State(app): State<App>, signed: Signed, Query(asked): Query<
                 biased;
                 () = app.shutdown.cancelled() => return,
                 () = sender.closed() => return,
-                _ = check.tick() => if !lives(&app, &signed.secret).await { return },
+                _ = check.tick() => if !lives(&app, &listener.secret).await { return },
                 event = engine.recv() => match event {
                     Ok(event) if event.object == "container" => { due.insert("containers"); }
                     Ok(event) if event.object == "image" => { due.insert("images"); }

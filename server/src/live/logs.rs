@@ -7,7 +7,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use axum::{
     extract::{
-        Path, Query, State,
+        Extension, Path, Query, State,
         ws::{Message, WebSocket, WebSocketUpgrade},
     },
     http::StatusCode,
@@ -21,12 +21,8 @@ use runtime::{
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{CHECK, PING, ROOM, close, goodbye, lives, send};
-use crate::{
-    app::App,
-    ops,
-    ui::{error::Fault, request::Signed},
-};
+use super::{CHECK, Listener, PING, ROOM, Refused, close, goodbye, lives, send};
+use crate::{app::App, ops};
 
 /// Between two batches.
 const BATCH: Duration = Duration::from_millis(50);
@@ -45,14 +41,14 @@ pub struct Since {
 /// Opens the socket.
 ///
 /// # Errors
-/// [`Fault`].
+/// [`Refused`].
 pub async fn open(
     State(app): State<App>,
-    signed: Signed,
+    Extension(listener): Extension<Listener>,
     Path(name): Path<String>,
     Query(since): Query<Since>,
     upgrade: WebSocketUpgrade,
-) -> Result<Response, Fault> {
+) -> Result<Response, Refused> {
     let Ok(permit) = ROOM.try_acquire() else { return Ok(StatusCode::SERVICE_UNAVAILABLE.into_response()) };
     let since: Option<Timestamp> = since.since.parse().ok();
     let query = LogQuery {
@@ -63,10 +59,10 @@ pub async fn open(
         stderr: true,
         ..LogQuery::default()
     };
-    let lines = ops::containers::logs(&app, &signed.actor, &name, query)?;
+    let lines = ops::containers::logs(&app, &listener.actor, &name, query)?;
     Ok(upgrade.max_message_size(4096).on_upgrade(move |socket| async move {
         let _permit = permit;
-        serve(app, signed, socket, lines).await;
+        serve(app, listener, socket, lines).await;
     }))
 }
 
@@ -108,7 +104,7 @@ impl Waiting {
     }
 }
 
-async fn serve(app: App, signed: Signed, mut socket: WebSocket, mut lines: mpsc::Receiver<LogEvent>) {
+async fn serve(app: App, listener: Listener, mut socket: WebSocket, mut lines: mpsc::Receiver<LogEvent>) {
     let mut waiting = Waiting::default();
     let mut check = tokio::time::interval(CHECK);
     let mut ping = tokio::time::interval(PING);
@@ -118,7 +114,7 @@ async fn serve(app: App, signed: Signed, mut socket: WebSocket, mut lines: mpsc:
     loop {
         tokio::select! {
             () = app.shutdown.cancelled() => return goodbye(socket, close::GOING, "the server ends").await,
-            _ = check.tick() => if !lives(&app, &signed.secret).await {
+            _ = check.tick() => if !lives(&app, &listener.secret).await {
                 return goodbye(socket, close::SIGNED_OUT, "the session ended").await;
             },
             _ = ping.tick() => if !send(&mut socket, Message::Ping(bytes::Bytes::new())).await { return },
@@ -132,10 +128,12 @@ async fn serve(app: App, signed: Signed, mut socket: WebSocket, mut lines: mpsc:
                 while let Ok(event) = lines.try_recv() {
                     waiting.push(event);
                 }
-                match waiting.take() {
-                    Some(text) => if !send(&mut socket, Message::Text(text.into())).await { return },
-                    None if ended => return goodbye(socket, close::ENDED, "the log ended").await,
-                    None => {}
+                if let Some(text) = waiting.take() {
+                    if !send(&mut socket, Message::Text(text.into())).await {
+                        return;
+                    }
+                } else if ended {
+                    return goodbye(socket, close::ENDED, "the log ended").await;
                 }
             }
             message = socket.recv() => match message {

@@ -6,20 +6,25 @@ use std::{sync::LazyLock, time::Duration};
 
 use axum::{
     extract::{
-        FromRequestParts as _, Request, State,
+        Request, State,
         ws::{CloseFrame, Message, WebSocket},
     },
     http::StatusCode,
     middleware::Next,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
+use runtime::error::{Error, ErrorKind};
 use tokio::sync::Semaphore;
 
 use crate::{
     app::App,
-    auth::{origin, token::Secret},
+    auth::{
+        actor::{Actor, Via},
+        cookie::{Cookie, Meta},
+        origin,
+        token::Secret,
+    },
     ops::sessions,
-    ui::request::Signed,
 };
 
 pub mod events;
@@ -62,14 +67,64 @@ pub async fn lives(app: &App, secret: &Secret) -> bool {
     matches!(sessions::resume(app, secret, false).await, Ok(Some(_)))
 }
 
+/// Who listens; put on the request by [`guard`].
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Who.
+    pub actor: Actor,
+    /// Their session's secret.
+    pub secret: Secret,
+}
+
+impl Listener {
+    /// Of a cookie; nobody without a session that lives.
+    async fn of(app: &App, meta: Meta, secret: Secret) -> Option<Self> {
+        let session = sessions::resume(app, &secret, false).await.ok()??;
+        let actor = Actor { principal: session.principal, via: Via::Web, address: meta.address, request_id: meta.id };
+        Some(Self { actor, secret })
+    }
+}
+
+/// Why there is no stream: script reads the number, nobody reads the text.
+#[derive(Debug)]
+pub struct Refused(StatusCode);
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self(match error.kind() {
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::Conflict | ErrorKind::NotModified | ErrorKind::Cancelled => StatusCode::CONFLICT,
+            ErrorKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorKind::Forbidden | ErrorKind::Unauthorized => StatusCode::FORBIDDEN,
+            ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+            ErrorKind::Exhausted | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::Upstream => StatusCode::BAD_GATEWAY,
+            ErrorKind::Internal => {
+                tracing::error!("a stream could not begin: {}", error.chain());
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        })
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
 /// The layer before every socket: only pages of this origin, only with a session.
-pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
-    if parts.headers.contains_key("upgrade") && !origin::same_origin_socket(&parts.headers) {
+pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    if request.headers().contains_key("upgrade") && !origin::same_origin_socket(request.headers()) {
         return StatusCode::FORBIDDEN.into_response();
     }
-    if Signed::from_request_parts(&mut parts, &app).await.is_err() {
+    let meta = request.extensions().get::<Meta>().cloned();
+    let brought =
+        meta.and_then(|meta| Cookie::Session.read(request.headers(), meta.https).map(|secret| (meta, secret)));
+    let Some((meta, secret)) = brought else { return StatusCode::UNAUTHORIZED.into_response() };
+    let Some(listener) = Listener::of(&app, meta, secret).await else {
         return StatusCode::UNAUTHORIZED.into_response();
-    }
-    next.run(Request::from_parts(parts, body)).await
+    };
+    request.extensions_mut().insert(listener);
+    next.run(request).await
 }

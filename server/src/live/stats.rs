@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::{
     extract::{
-        Path, State,
+        Extension, Path, State,
         ws::{Message, WebSocket, WebSocketUpgrade},
     },
     http::StatusCode,
@@ -13,12 +13,8 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{CHECK, PING, ROOM, close, goodbye, lives, send};
-use crate::{
-    app::App,
-    ops,
-    ui::{error::Fault, request::Signed},
-};
+use super::{CHECK, Listener, PING, ROOM, Refused, close, goodbye, lives, send};
+use crate::{app::App, ops};
 
 /// Between two readings.
 const EVERY: Duration = Duration::from_secs(1);
@@ -26,22 +22,22 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Opens the socket.
 ///
 /// # Errors
-/// [`Fault`].
+/// [`Refused`].
 pub async fn open(
     State(app): State<App>,
-    signed: Signed,
+    Extension(listener): Extension<Listener>,
     Path(name): Path<String>,
     upgrade: WebSocketUpgrade,
-) -> Result<Response, Fault> {
+) -> Result<Response, Refused> {
     let Ok(permit) = ROOM.try_acquire() else { return Ok(StatusCode::SERVICE_UNAVAILABLE.into_response()) };
-    let id = ops::containers::get(&app, &signed.actor, &name)?.id.to_string();
+    let id = ops::containers::get(&app, &listener.actor, &name)?.id.to_string();
     Ok(upgrade.max_message_size(4096).on_upgrade(move |socket| async move {
         let _permit = permit;
-        serve(app, signed, socket, id).await;
+        serve(app, listener, socket, id).await;
     }))
 }
 
-async fn serve(app: App, signed: Signed, mut socket: WebSocket, id: String) {
+async fn serve(app: App, listener: Listener, mut socket: WebSocket, id: String) {
     let mut check = tokio::time::interval(CHECK);
     let mut ping = tokio::time::interval(PING);
     let mut reading = tokio::time::interval(EVERY);
@@ -50,18 +46,18 @@ async fn serve(app: App, signed: Signed, mut socket: WebSocket, id: String) {
     loop {
         tokio::select! {
             () = app.shutdown.cancelled() => return goodbye(socket, close::GOING, "the server ends").await,
-            _ = check.tick() => if !lives(&app, &signed.secret).await {
+            _ = check.tick() => if !lives(&app, &listener.secret).await {
                 return goodbye(socket, close::SIGNED_OUT, "the session ended").await;
             },
             _ = ping.tick() => if !send(&mut socket, Message::Ping(bytes::Bytes::new())).await { return },
             _ = reading.tick() => {
-                let Ok(view) = ops::containers::get(&app, &signed.actor, &id) else {
+                let Ok(view) = ops::containers::get(&app, &listener.actor, &id) else {
                     return goodbye(socket, close::ENDED, "the container is gone").await;
                 };
                 if !view.state.is_running() {
                     return goodbye(socket, close::ENDED, "the container ended").await;
                 }
-                let Ok(stats) = ops::containers::stats(&app, &signed.actor, &id).await else {
+                let Ok(stats) = ops::containers::stats(&app, &listener.actor, &id).await else {
                     return goodbye(socket, close::FAILED, "no reading").await;
                 };
                 let now = Instant::now();

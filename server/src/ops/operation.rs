@@ -17,10 +17,10 @@ use runtime::{
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::{Act, Subject, audited};
+pub use crate::db::operations::OperationRow;
 use crate::{
     app::App,
     auth::actor::{Actor, Right},
-    db::operations::OperationRow,
 };
 
 /// Steps a watcher may lag behind before it loses some.

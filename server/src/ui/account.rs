@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use super::{
     error::Fault,
     page::{Page, When, html, micros, notify, see_other},
-    request::{Cookie, Posted, Signed},
+    request::{Posted, Signed},
 };
 use crate::{
     app::App,
-    auth::{password::Weakness, token::Secret},
+    auth::{cookie::Cookie, password::Weakness, token::Secret},
     i18n::Texts,
     ops::{
         sessions::{self, SessionRow},

@@ -119,14 +119,8 @@ pub fn ports(view: &ContainerView) -> String {
             .ports
             .iter()
             .map(|port| {
-                published(
-                    port.host_ip
-                        .is_unspecified()
-                        .then_some("")
-                        .map_or_else(|| format!("{}:", port.host_ip), str::to_owned),
-                    Some(port.host_port),
-                    port.container,
-                )
+                let address = if port.host_ip.is_unspecified() { String::new() } else { format!("{}:", port.host_ip) };
+                published(&address, Some(port.host_port), port.container)
             })
             .collect(),
         None => view
@@ -135,14 +129,14 @@ pub fn ports(view: &ContainerView) -> String {
             .iter()
             .map(|port| {
                 let address = port.host_ip.filter(|ip| !ip.is_unspecified()).map(|ip| format!("{ip}:"));
-                published(address.unwrap_or_default(), port.host_port, port.container)
+                published(&address.unwrap_or_default(), port.host_port, port.container)
             })
             .collect(),
     };
     if published.is_empty() { "–".to_owned() } else { published.join(", ") }
 }
 
-fn published(address: String, host: Option<u16>, container: runtime::request::ContainerPort) -> String {
+fn published(address: &str, host: Option<u16>, container: runtime::request::ContainerPort) -> String {
     let host = host.map_or_else(|| "*".to_owned(), |port| port.to_string());
     let protocol = match container.protocol {
         runtime::request::Protocol::Tcp => "",

@@ -28,11 +28,10 @@ use super::{
     sign_in::{SetUpPage, SignInPage},
 };
 use crate::{
-    db::operations::OperationRow,
     i18n::{Language, Texts},
     ops::{
         audit::Wholeness,
-        operation::{Snapshot, View},
+        operation::{OperationRow, Snapshot, View},
         sessions::SessionRow,
         users::Preferences,
     },

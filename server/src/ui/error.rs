@@ -13,9 +13,9 @@ use runtime::error::{Error, ErrorKind};
 
 use super::{
     page::{Page, html},
-    request::{Meta, Signed, Visit},
+    request::{Signed, Visit},
 };
-use crate::{app::App, i18n::Texts};
+use crate::{app::App, auth::cookie::Meta, i18n::Texts};
 
 /// Why a request has no answer of its own.
 #[derive(Debug)]

@@ -232,34 +232,32 @@ impl LaunchForm {
             text => {
                 let unit = if self.memory_unit == "GiB" { 30 } else { 20 };
                 let bytes = text.parse::<u64>().ok().and_then(|count| count.checked_mul(1 << unit));
-                match bytes.filter(|bytes| *bytes >= 6 << 20) {
-                    Some(bytes) => Some(bytes),
-                    None => {
-                        say("l1".into(), "memory", t.get("launch-memory-wrong"));
-                        None
-                    }
+                let bytes = bytes.filter(|bytes| *bytes >= 6 << 20);
+                if bytes.is_none() {
+                    say("l1".into(), "memory", t.get("launch-memory-wrong"));
                 }
+                bytes
             }
         };
         let nano_cpus = match self.cpus.replace(',', ".").as_str() {
             "" => None,
-            text => match text.parse::<f64>().ok().filter(|cpus| *cpus >= 0.01 && *cpus <= 8192.0) {
-                Some(cpus) => Some((cpus * 1e9).round() as u64),
-                None => {
+            text => {
+                let cpus = text.parse::<f64>().ok().filter(|cpus| *cpus >= 0.01 && *cpus <= 8192.0);
+                if cpus.is_none() {
                     say("l2".into(), "launch-cpus", t.get("launch-cpus-wrong"));
-                    None
                 }
-            },
+                cpus.map(|cpus| (cpus * 1e9).round() as u64)
+            }
         };
         let pids = match self.pids.as_str() {
             "" => None,
-            text => match text.parse::<u64>().ok().filter(|pids| *pids > 0) {
-                Some(pids) => Some(pids),
-                None => {
+            text => {
+                let pids = text.parse::<u64>().ok().filter(|pids| *pids > 0);
+                if pids.is_none() {
                     say("l3".into(), "launch-pids", t.get("launch-pids-wrong"));
-                    None
                 }
-            },
+                pids
+            }
         };
         let mut words = |field: &str, label: &str, text: &str| match (text.is_empty(), split_line(text)) {
             (true, _) => None,

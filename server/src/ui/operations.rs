@@ -104,7 +104,7 @@ fn overall(progress: &operation::Snapshot) -> Option<u64> {
 
 /// Percent of one layer: fetching is the first half.
 fn percent(step: LayerStep) -> u64 {
-    let half = |current: u64, total: u64| if total == 0 { 0 } else { (current.min(total) * 50) / total };
+    let half = |current: u64, total: u64| (current.min(total) * 50).checked_div(total).unwrap_or(0);
     match step {
         LayerStep::Waiting => 0,
         LayerStep::Downloading { current, total } => half(current, total),

@@ -107,7 +107,7 @@ impl OverviewPage {
         let cores = usage.iter().map(|one| one.cpu_percent).sum::<f64>() / 100.0;
         let memory: u64 = usage.iter().map(|one| one.memory_bytes).sum();
         let (free, disk) = info.disk_bytes;
-        let percent = |part: u64, whole: u64| if whole == 0 { 0 } else { (part * 100 / whole).min(100) };
+        let percent = |part: u64, whole: u64| (part * 100).checked_div(whole).unwrap_or(0).min(100);
         let lacks = info
             .checks
             .iter()

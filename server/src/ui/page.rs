@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::{assets, error::Fault, operations::Item, request::Signed};
 use crate::{
     app::App,
+    auth::token::hex,
     i18n::Texts,
     ops::{self, operation},
 };
@@ -203,8 +204,7 @@ impl Signed {
     pub fn answer(&self, whole: &impl Template, part: &impl Template) -> Result<Response, Fault> {
         let mut response = if self.fragment {
             let text = part.render()?;
-            let tag: String = Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            let tag = format!("\"{tag}\"");
+            let tag = format!("\"{}\"", hex(&Sha256::digest(&text)[..8]));
             let mut response = if self.known.as_deref() == Some(tag.as_str()) {
                 (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, "no-store")]).into_response()
             } else {

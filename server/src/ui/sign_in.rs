@@ -7,10 +7,11 @@ use super::{
     account::{signed_in, weakness, with_cookies},
     error::Fault,
     page::{HOST, html, see_other},
-    request::{Cookie, Fields, Posted, PostedVisit, Visit},
+    request::{Fields, Posted, PostedVisit, Visit},
 };
 use crate::{
     app::App,
+    auth::cookie::Cookie,
     i18n::{Language, Texts},
     ops::{sessions, users::Refusal},
 };
