@@ -62,6 +62,7 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/operations/{id}/cancel", post(operations::cancel))
         .route("/audit", get(audit::list))
         .route("/audit/export", get(audit::export))
+        .route("/audit/verify", get(audit::verify))
         .route("/audit/{seq}", get(audit::entry))
         .route("/account", get(account::show))
         .route("/account/preferences", post(account::prefer))

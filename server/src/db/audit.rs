@@ -234,21 +234,6 @@ pub struct Entry {
     pub object_id: String,
 }
 
-/// What a check of both chains found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wholeness {
-    /// Entries checked.
-    pub entries: u64,
-    /// Outcomes checked.
-    pub outcomes: u64,
-    /// Hash of the last entry, in hex.
-    pub head: String,
-    /// The first entry that does not follow the one before it; entries before it are sound.
-    pub broken_entry: Option<i64>,
-    /// The entry whose outcome is the first not to follow the one before it.
-    pub broken_outcome: Option<i64>,
-}
-
 const SELECT: &str =
     "SELECT a.seq, a.opened_at, a.actor_kind, a.actor, a.via, a.address, a.request_id, a.action, a.object,
     a.detail, lower(hex(a.hash)) AS hash, o.outcome, o.closed_at, coalesce(o.message, '') AS message,
@@ -313,62 +298,6 @@ impl Db {
             .map_err(failed)?;
         Ok((column(actors), column(actions)))
     }
-
-    /// Computes both chains again.
-    ///
-    /// # Errors
-    /// When the database can't be read.
-    pub async fn verify_audit(&self) -> Result<Wholeness> {
-        use futures_util::TryStreamExt as _;
-        let mut found =
-            Wholeness { entries: 0, outcomes: 0, head: String::new(), broken_entry: None, broken_outcome: None };
-        let mut previous = Vec::new();
-        let mut next = None;
-        let mut rows = sqlx::query("SELECT * FROM audit ORDER BY seq").fetch(&self.read);
-        while let Some(row) = rows.try_next().await.map_err(failed)? {
-            let seq: i64 = row.get("seq");
-            let hash = entry_hash(
-                &previous,
-                row.get("opened_at"),
-                row.get("actor_kind"),
-                row.get("actor_id"),
-                row.get("actor"),
-                row.get("via"),
-                row.get("address"),
-                row.get("request_id"),
-                row.get("action"),
-                row.get("object"),
-                row.get("detail"),
-            );
-            previous = row.get("hash");
-            if found.broken_entry.is_none() && (hash != previous || next.is_some_and(|next| next != seq)) {
-                found.broken_entry = Some(seq);
-            }
-            next = Some(seq + 1);
-            found.entries += 1;
-        }
-        drop(rows);
-        found.head = crate::auth::token::hex(&previous);
-        previous.clear();
-        let mut rows = sqlx::query("SELECT * FROM audit_outcome ORDER BY id").fetch(&self.read);
-        while let Some(row) = rows.try_next().await.map_err(failed)? {
-            let seq = row.get("seq");
-            let hash = outcome_hash(
-                &previous,
-                seq,
-                row.get("closed_at"),
-                row.get("outcome"),
-                row.get("message"),
-                row.get("object_id"),
-            );
-            previous = row.get("hash");
-            if hash != previous {
-                found.broken_outcome.get_or_insert(seq);
-            }
-            found.outcomes += 1;
-        }
-        Ok(found)
-    }
 }
 
 fn read(row: &sqlx::sqlite::SqliteRow) -> Entry {
@@ -402,8 +331,9 @@ fn chained(previous: &[u8], fields: &[&str]) -> Vec<u8> {
     hash.finalize().to_vec()
 }
 
+/// An entry's place in the chain.
 #[expect(clippy::too_many_arguments, reason = "one per column, so that none is forgotten")]
-fn entry_hash(
+pub(in crate::db) fn entry_hash(
     previous: &[u8],
     opened_at: i64,
     kind: &str,
@@ -420,7 +350,15 @@ fn entry_hash(
     chained(previous, &[&opened_at.to_string(), kind, &id, actor, via, address, request_id, action, object, detail])
 }
 
-fn outcome_hash(previous: &[u8], seq: i64, closed_at: i64, outcome: &str, message: &str, object_id: &str) -> Vec<u8> {
+/// An outcome's place in the chain.
+pub(in crate::db) fn outcome_hash(
+    previous: &[u8],
+    seq: i64,
+    closed_at: i64,
+    outcome: &str,
+    message: &str,
+    object_id: &str,
+) -> Vec<u8> {
     chained(previous, &[&seq.to_string(), &closed_at.to_string(), outcome, message, object_id])
 }
 
@@ -439,40 +377,6 @@ mod tests {
             db.close_audit(seq, Outcome::Done, "", "").await.expect("close");
         }
         (folder, db)
-    }
-
-    async fn change(db: &Db, sql: &'static str) {
-        for trigger in
-            ["audit_is_append_only_update", "audit_is_append_only_delete", "audit_outcome_is_append_only_update"]
-        {
-            let sql = format!("DROP TRIGGER {trigger}");
-            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&db.write).await.expect("dropped");
-        }
-        sqlx::query("PRAGMA foreign_keys = OFF").execute(&db.write).await.expect("off");
-        sqlx::query(sql).execute(&db.write).await.expect("changed");
-    }
-
-    #[tokio::test]
-    async fn an_untouched_record_is_whole_and_can_not_be_touched() {
-        let (_folder, db) = record().await;
-        let found = db.verify_audit().await.expect("checked");
-        assert_eq!((found.entries, found.outcomes, found.broken_entry, found.broken_outcome), (4, 4, None, None));
-        assert_eq!(found.head.len(), 64);
-        assert!(sqlx::query("UPDATE audit SET actor = 'x'").execute(&db.write).await.is_err());
-        assert!(sqlx::query("DELETE FROM audit_outcome").execute(&db.write).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_changed_entry_a_changed_outcome_and_a_gap_are_found() {
-        let (_folder, db) = record().await;
-        change(&db, "UPDATE audit SET object = 'other' WHERE seq = 2").await;
-        assert_eq!(db.verify_audit().await.expect("checked").broken_entry, Some(2));
-        let (_folder, db) = record().await;
-        change(&db, "UPDATE audit_outcome SET outcome = 'failed' WHERE seq = 3").await;
-        assert_eq!(db.verify_audit().await.expect("checked").broken_outcome, Some(3));
-        let (_folder, db) = record().await;
-        change(&db, "UPDATE audit SET seq = 9 WHERE seq = 4").await;
-        assert_eq!(db.verify_audit().await.expect("checked").broken_entry, Some(9));
     }
 
     #[tokio::test]

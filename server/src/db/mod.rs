@@ -16,6 +16,7 @@ pub mod operations;
 pub mod sessions;
 pub mod settings;
 pub mod users;
+pub mod wholeness;
 
 /// The database; cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Db {
     pub(in crate::db) write: SqlitePool,
     /// Where the audit's chains of hashes end.
     pub(in crate::db) chains: Arc<audit::Chains>,
+    /// How far they were checked.
+    pub(in crate::db) checked: Arc<wholeness::Checked>,
 }
 
 impl Db {
@@ -70,7 +73,7 @@ impl Db {
         })?;
         let read =
             SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await.map_err(wrong)?;
-        Ok(Self { read, write, chains: Arc::default() })
+        Ok(Self { read, write, chains: Arc::default(), checked: Arc::default() })
     }
 }
 

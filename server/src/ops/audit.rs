@@ -4,7 +4,10 @@ use runtime::error::{Error, Result};
 use serde_json::json;
 
 use super::users::recorded;
-pub use crate::db::audit::{Entry, Filter, Wholeness};
+pub use crate::db::{
+    audit::{Entry, Filter},
+    wholeness::Wholeness,
+};
 use crate::{
     app::App,
     auth::actor::{Actor, Right},
@@ -58,4 +61,13 @@ pub async fn export(app: &App, actor: &Actor, filter: &Filter, format: &str) -> 
 pub async fn verify(app: &App, actor: &Actor) -> Result<Wholeness> {
     actor.require(Right::Administer)?;
     app.db.verify_audit().await
+}
+
+/// Computes what came since the last check; everything, at the first one and when something was wrong.
+///
+/// # Errors
+/// Without the right to administer, or when the database can't be read.
+pub async fn verify_new(app: &App, actor: &Actor) -> Result<Wholeness> {
+    actor.require(Right::Administer)?;
+    app.db.verify_new_audit().await
 }

@@ -142,6 +142,7 @@ pub struct ListPage {
     asked: Asked,
     count: String,
     whole: Wholeness,
+    checked: String,
     rows: Vec<Row>,
     actors: Vec<String>,
     actions: Vec<String>,
@@ -166,6 +167,7 @@ impl ListPage {
             t,
             asked,
             count: t.one("audit-lead", "count", whole.entries),
+            checked: t.two("audit-checked", "count", whole.entries, "when", t.date(micros(whole.full_at), &ZONE)),
             rows: entries.iter().map(|entry| Row::new(entry, t)).collect(),
             whole,
             actors: choices.0,
@@ -186,6 +188,10 @@ impl ListPage {
         self.whole.head.as_bytes().chunks(4).take(8).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
     }
 
+    fn again(&self) -> String {
+        format!("/audit/verify?{}", self.asked.query())
+    }
+
     fn export(&self, format: &str) -> String {
         format!("/audit/export?format={format}&{}", self.asked.query())
     }
@@ -196,11 +202,24 @@ impl ListPage {
 /// # Errors
 /// [`Fault`].
 pub async fn list(State(app): State<App>, signed: Signed, Query(asked): Query<Asked>) -> Result<Response, Fault> {
+    let whole = ops::audit::verify_new(&app, &signed.actor).await?;
+    draw(&app, &signed, asked, whole).await
+}
+
+/// `GET /audit/verify`: the list, after a check from the first entry on.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn verify(State(app): State<App>, signed: Signed, Query(asked): Query<Asked>) -> Result<Response, Fault> {
+    let whole = ops::audit::verify(&app, &signed.actor).await?;
+    draw(&app, &signed, asked, whole).await
+}
+
+async fn draw(app: &App, signed: &Signed, asked: Asked, whole: Wholeness) -> Result<Response, Fault> {
     let actor = &signed.actor;
-    let entries = ops::audit::list(&app, actor, &asked.filter(&ZONE), asked.before, ROWS).await?;
-    let whole = ops::audit::verify(&app, actor).await?;
-    let choices = ops::audit::choices(&app, actor).await?;
-    let page = Page::new(&app, &signed, signed.t.get("nav-audit"), "audit").await?;
+    let entries = ops::audit::list(app, actor, &asked.filter(&ZONE), asked.before, ROWS).await?;
+    let choices = ops::audit::choices(app, actor).await?;
+    let page = Page::new(app, signed, signed.t.get("nav-audit"), "audit").await?;
     let whole = ListPage::new(page, signed.t, asked, whole, &entries, choices);
     signed.answer(&whole, &whole)
 }

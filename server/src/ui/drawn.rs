@@ -187,6 +187,7 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         head: "9f2c41d0a7be03c6".repeat(4),
         broken_entry: None,
         broken_outcome: None,
+        full_at: now().as_microsecond(),
     };
     let session = |id| SessionRow {
         id,
