@@ -1,6 +1,7 @@
 //! cgroup v2: the story of a container once in a machine that has nothing else.
 
 use std::{
+    fmt::Write as _,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
     time::Duration,
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let lacking = lacking.or_else(|| kernel().err());
     Suite::needing(lacking.clone())
         .alone("the_guest_has_cgroup_v2_only", ground)
+        .alone("the_engine_group_on_cgroup_v2", engine)
         .and_needing(Darsena::program().err())
         .alone("the_story_on_cgroup_v2", story)
         .run()
@@ -49,6 +51,36 @@ check "a veth pair and a bridge" sh -c 'ip link add b type bridge && ip link add
 check "the firewall" nft "add table inet t; add chain inet t c { type nat hook prerouting priority 0; }; add map inet t m { type inet_service : ipv4_addr . inet_service; }; add rule inet t c fib daddr type local dnat ip to tcp dport map @m; delete table inet t"
 "#;
     run(Guest::new(), script);
+}
+
+/// The engine's own tests (runtime/tests/launch.rs), each case as a check.
+fn engine() {
+    let built = std::env::current_exe().expect("this program has a path");
+    let folder = built.parent().expect("it lies in a folder");
+    let launch = newest(folder, "launch-").expect("`cargo test --workspace` builds the engine's tests");
+    let monitor = folder.parent().expect("the build's folder").join("darsena-monitor");
+    let listed = Command::new(&launch).arg("--list").output().expect("it runs");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let cases: Vec<_> = listed.lines().filter_map(|line| line.strip_suffix(": test")).collect();
+    assert!(cases.len() > 10, "the engine's tests list their cases: {listed}");
+    let mut script = format!(
+        "export DARSENA_TESTS_REQUIRED=1 DARSENA_TEST_MONITOR=/usr/bin/darsena-monitor\nmkdir -p {}\n",
+        folder.parent().and_then(Path::parent).expect("the target folder").join("tmp").display()
+    );
+    for case in cases {
+        let _ = writeln!(script, "check {case} launch {case}");
+    }
+    run(Guest::new().program_as(&launch, "launch").program_as(&monitor, "darsena-monitor"), &script);
+}
+
+/// The newest program of this name with a hash behind it.
+fn newest(folder: &Path, prefix: &str) -> Option<PathBuf> {
+    let programs = std::fs::read_dir(folder).ok()?.flatten().filter(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with(prefix) && !name.contains('.')
+    });
+    programs.max_by_key(|entry| entry.metadata().and_then(|data| data.modified()).ok()).map(|entry| entry.path())
 }
 
 /// Where a program is.
