@@ -24,7 +24,7 @@ use crate::{
     },
     live,
     ui::{
-        account, assets, audit, container, container_actions, containers,
+        account, assets, audit, container, container_actions, container_logs, containers,
         error::{self, Fault},
         images, launch, operations, overview, sign_in,
     },
@@ -47,8 +47,8 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/containers/new", get(launch::show).post(launch::again))
         .route("/containers/bulk", post(containers::bulk))
         .route("/containers/{name}", get(container::overview))
-        .route("/containers/{name}/logs", get(container::logs))
-        .route("/containers/{name}/logs/download", get(container::download))
+        .route("/containers/{name}/logs", get(container_logs::logs))
+        .route("/containers/{name}/logs/download", get(container_logs::download))
         .route("/containers/{name}/stats", get(container::stats))
         .route("/containers/{name}/{act}", get(container_actions::ask).post(container_actions::act))
         .route("/images", get(images::list))

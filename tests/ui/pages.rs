@@ -10,6 +10,9 @@ pub fn tests(suite: Suite) -> Suite {
         .alone("a_full_list_its_menus_and_forms_fit_in_each_look_and_language", full_list)
 }
 
+/// The Escape key, as drivers of browsers know it.
+const ESCAPE: &str = "\u{e00c}";
+
 const PAGES: &[(&str, &str)] = &[
     ("/", "overview"),
     ("/containers", "containers"),
@@ -98,6 +101,37 @@ const FLEET: &[(&str, &str, &[&str], &str)] = &[
     ("import-orders", "tools/import:0.4", &[], "exit 3"),
 ];
 
+/// Presses keys where the focus is.
+async fn press(browser: &Browser, keys: &str) {
+    browser.driver().active_element().await.unwrap().send_keys(keys).await.unwrap();
+}
+
+/// Rows, the list of keys and a question over the page, without a mouse.
+async fn by_keys(browser: &Browser) {
+    let closed = "return !document.querySelector('dialog[open]')";
+    press(browser, "j").await;
+    browser.find("tbody tr:first-child th a:focus").await;
+    press(browser, "?").await;
+    browser.find("#keys[open]").await;
+    browser.assert_fits().await;
+    browser.shoot(&shots(), "keys").await;
+    press(browser, ESCAPE).await;
+    browser.until_true(closed, Vec::new(), "the list of keys closes").await;
+    let focus = "document.querySelector('#c-shop-api th a').focus()";
+    browser.driver().execute(focus, Vec::new()).await.unwrap();
+    press(browser, "x").await;
+    browser.find("#c-shop-api input[name=id]:checked").await;
+    press(browser, "s").await;
+    browser.find("dialog[open] form[action='/containers/shop-api/stop'] button.primary").await;
+    browser.assert_fits().await;
+    browser.shoot(&shots(), "stop-dialog").await;
+    browser.click("dialog[open] [data-keep]").await;
+    browser.until_true(closed, Vec::new(), "the question closes").await;
+    press(browser, "l").await;
+    browser.until_path("/containers/shop-api/logs").await;
+    browser.assert_quiet(&[]).await;
+}
+
 fn full_list() {
     let darsena = Darsena::start();
     let docker = darsena.docker();
@@ -119,6 +153,7 @@ fn full_list() {
         browser.until("#c-shop-api td", "KiB").await;
         browser.until("#c-import-orders td", "(3)").await;
         browser.shoot(&shots(), "full-containers").await;
+        by_keys(&browser).await;
         for (width, look) in [(1440, Look::Light), (390, Look::Dark), (360, Look::Light)] {
             browser.present(width, 800, look).await;
             let name = |page: &str| format!("full-{page}-{width}-{look:?}").to_lowercase();

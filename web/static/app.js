@@ -110,33 +110,37 @@
     box.classList.toggle("up", box.getBoundingClientRect().bottom > window.innerHeight);
   }, true);
 
-  // Keys.
-  const places = { o: "/", c: "/containers", i: "/images", a: "/audit" };
-  let after = 0;
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") {
-      for (const menu of document.querySelectorAll("details.menu[open]")) {
-        menu.open = false;
-        menu.querySelector("summary").focus();
-      }
-      return;
-    }
-    if ((event.ctrlKey || event.metaKey) && event.key === "k") {
-      event.preventDefault();
-      document.querySelector(".jump input").focus();
-      return;
-    }
-    const field = event.target.closest("input, textarea, select, [contenteditable]");
-    if (field || event.ctrlKey || event.metaKey || event.altKey) return;
-    const key = event.key.toLowerCase();
-    if (Date.now() - after < 1500 && places[key]) { location.href = places[key]; return; }
-    after = key === "g" ? Date.now() : 0;
-    if (key === "/") {
-      const find = document.querySelector("#lq, .filters input[type=search]");
-      if (find) { event.preventDefault(); find.focus(); }
-    }
-    if (key === "n") location.href = "/containers/new";
+  // Questions: asked over the page, as the same form; as a page of their own wherever that does not work.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-ask]");
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    const menu = link.closest("details.menu");
+    if (menu) menu.open = false;
+    ask(link.href, menu ? menu.querySelector("summary") : link).catch(() => { location.href = link.href; });
   });
+
+  async function ask(address, from) {
+    const answer = await fetch(address);
+    if (!answer.ok || answer.redirected) throw new Error("no question");
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const form = document.adoptNode(page.querySelector("form[data-question]"));
+    form.classList.remove("panel", "narrow");
+    const title = document.createElement("h2");
+    title.id = "ask-h";
+    title.textContent = page.querySelector("main h1").textContent;
+    form.querySelector(".stackv").prepend(title);
+    const dialog = document.createElement("dialog");
+    dialog.setAttribute("aria-labelledby", title.id);
+    dialog.append(form);
+    const keep = form.querySelector("[data-keep]");
+    keep.addEventListener("click", (click) => { click.preventDefault(); dialog.close(); });
+    dialog.addEventListener("close", () => { dialog.remove(); from.focus(); });
+    body.append(dialog);
+    dialog.showModal();
+    // Enter by accident does nothing that can't be taken back.
+    (form.querySelector("button.danger") ? keep : form.querySelector("button.primary")).focus();
+  }
 
   // What went wrong is read first.
   const wrong = document.querySelector("[data-focus]");

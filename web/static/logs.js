@@ -162,7 +162,7 @@
     all[at].scrollIntoView({ block: "center" });
     found.textContent = at + 1 + " / " + all.length;
   }
-  search.addEventListener("submit", (event) => { event.preventDefault(); step(1); });
+  search.addEventListener("submit", (event) => { event.preventDefault(); step(Number(search.dataset.by || 1)); });
   wanted.addEventListener("input", () => { at = -1; step(1); });
 
   connect();

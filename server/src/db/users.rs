@@ -32,6 +32,8 @@ pub struct Preferences {
     pub language: String,
     /// `dense` or `roomy`.
     pub density: String,
+    /// Single keys act.
+    pub keys: bool,
 }
 
 impl Db {
@@ -125,10 +127,11 @@ impl Db {
     /// # Errors
     /// When the database can't be written.
     pub async fn set_preferences(&self, id: i64, preferences: &Preferences) -> Result<()> {
-        sqlx::query("UPDATE users SET theme = ?, language = ?, density = ? WHERE id = ?")
+        sqlx::query("UPDATE users SET theme = ?, language = ?, density = ?, keys = ? WHERE id = ?")
             .bind(&preferences.theme)
             .bind(&preferences.language)
             .bind(&preferences.density)
+            .bind(preferences.keys)
             .bind(id)
             .execute(&self.write)
             .await
@@ -146,6 +149,7 @@ fn read(row: &sqlx::sqlite::SqliteRow) -> UserRow {
             theme: row.get("theme"),
             language: row.get("language"),
             density: row.get("density"),
+            keys: row.get("keys"),
         },
         created_at: row.get("created_at"),
         password_changed_at: row.get("password_changed_at"),

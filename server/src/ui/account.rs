@@ -120,8 +120,12 @@ pub async fn show(State(app): State<App>, signed: Signed) -> Result<Response, Fa
 /// [`Fault`].
 pub async fn prefer(State(app): State<App>, posted: Posted) -> Result<Response, Fault> {
     let fields = &posted.fields;
-    let preferences =
-        Preferences { theme: fields.text("theme"), language: fields.text("language"), density: fields.text("density") };
+    let preferences = Preferences {
+        theme: fields.text("theme"),
+        language: fields.text("language"),
+        density: fields.text("density"),
+        keys: fields.is_on("keys"),
+    };
     users::set_preferences(&app, &posted.signed.actor, &preferences).await?;
     let language = crate::i18n::Language::parse(&preferences.language).unwrap_or(posted.signed.t.language);
     notify(&posted.signed, true, Texts { language }.get("account-saved"));

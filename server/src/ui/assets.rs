@@ -32,6 +32,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     assets! {
         "app.css", "text/css; charset=utf-8", "static/app.css";
         "app.js", "text/javascript; charset=utf-8", "static/app.js";
+        "keys.js", "text/javascript; charset=utf-8", "static/keys.js";
         "logs.js", "text/javascript; charset=utf-8", "static/logs.js";
         "stats.js", "text/javascript; charset=utf-8", "static/stats.js";
         "icons.svg", "image/svg+xml", "static/icons.svg";

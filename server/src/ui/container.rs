@@ -1,22 +1,22 @@
-//! One container: overview, logs and stats tabs.
+//! One container: overview and stats tabs, and what stands above every tab.
 
 use askama::Template;
 use axum::{
     extract::{OriginalUri, Path, State},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use jiff::Timestamp;
 use runtime::{
     error::ErrorKind,
-    request::{LogQuery, NetworkMode},
-    view::{ContainerState, ContainerView, LogEvent, ProcessTable, Stream},
+    request::NetworkMode,
+    view::{ContainerState, ContainerView, ProcessTable},
 };
 
 use super::{
     chart::{self, Chart},
     containers::{Standing, ports},
     error::Fault,
-    page::{Page, When, ZONE, micros, see_other},
+    page::{Page, When, micros, see_other},
     request::Signed,
 };
 use crate::{
@@ -25,21 +25,18 @@ use crate::{
     ops::{self, audit::Entry, usage::Usage},
 };
 
-/// Log lines in the page.
-const LINES: u64 = 500;
-
 /// What every tab shows on top.
 pub struct Head {
-    name: String,
-    id: String,
-    short_id: String,
-    image: String,
-    image_id: String,
-    state: Standing,
-    since: When,
-    is_running: bool,
-    is_startable: bool,
-    tab: &'static str,
+    pub(in crate::ui) name: String,
+    pub(in crate::ui) id: String,
+    pub(in crate::ui) short_id: String,
+    pub(in crate::ui) image: String,
+    pub(in crate::ui) image_id: String,
+    pub(in crate::ui) state: Standing,
+    pub(in crate::ui) since: When,
+    pub(in crate::ui) is_running: bool,
+    pub(in crate::ui) is_startable: bool,
+    pub(in crate::ui) tab: &'static str,
 }
 
 impl Head {
@@ -244,7 +241,12 @@ impl OverviewPage {
 }
 
 /// The container of this name, or the way to its page under its name.
-fn find(app: &App, signed: &Signed, asked: &str, uri: &OriginalUri) -> Result<Result<ContainerView, Response>, Fault> {
+pub(in crate::ui) fn find(
+    app: &App,
+    signed: &Signed,
+    asked: &str,
+    uri: &OriginalUri,
+) -> Result<Result<ContainerView, Response>, Fault> {
     let view = ops::containers::get(app, &signed.actor, asked)?;
     if view.name != asked {
         let rest = uri.path().trim_start_matches("/containers/");
@@ -283,106 +285,6 @@ pub async fn overview(
         Page::new(&app, &signed, view.name.clone(), "containers").await?.listening("containers,usage,operations");
     let whole = OverviewPage::new(page, signed.t, &view, &history, &own, Timestamp::now());
     signed.answer(&whole, &whole.as_rows())
-}
-
-/// One log line in the page.
-pub struct LogRow {
-    machine: String,
-    clock: String,
-    is_err: bool,
-    text: String,
-    skipped: String,
-}
-
-/// The second tab.
-#[derive(Template)]
-#[template(path = "containers/logs.html")]
-pub struct LogsPage {
-    page: Page,
-    t: Texts,
-    head: Head,
-    lines: Vec<LogRow>,
-    last: String,
-}
-
-impl LogsPage {
-    /// From plain events.
-    pub fn new(page: Page, t: Texts, view: &ContainerView, events: &[LogEvent], now: Timestamp) -> Self {
-        let mut last = String::new();
-        let lines = events
-            .iter()
-            .map(|event| match event {
-                LogEvent::Line(line) => {
-                    last = line.at.to_string();
-                    LogRow {
-                        machine: line.at.to_string(),
-                        clock: line.at.to_zoned(ZONE.clone()).strftime("%H:%M:%S%.3f").to_string(),
-                        is_err: line.stream == Stream::Stderr,
-                        text: String::from_utf8_lossy(&line.bytes).trim_end_matches(['\n', '\r']).to_owned(),
-                        skipped: String::new(),
-                    }
-                }
-                LogEvent::Skipped(bytes) => LogRow {
-                    machine: String::new(),
-                    clock: String::new(),
-                    is_err: false,
-                    text: String::new(),
-                    skipped: t.one("logs-rotated", "bytes", t.size(*bytes)),
-                },
-            })
-            .collect();
-        Self { head: Head::new(view, t, now, "logs"), page, t, lines, last }
-    }
-}
-
-/// `GET /containers/{name}/logs`.
-///
-/// # Errors
-/// [`Fault`].
-pub async fn logs(
-    State(app): State<App>,
-    signed: Signed,
-    Path(name): Path<String>,
-    uri: OriginalUri,
-) -> Result<Response, Fault> {
-    let view = match find(&app, &signed, &name, &uri)? {
-        Ok(view) => view,
-        Err(elsewhere) => return Ok(elsewhere),
-    };
-    let query = LogQuery { tail: Some(LINES), stdout: true, stderr: true, ..LogQuery::default() };
-    let mut events = ops::containers::logs(&app, &signed.actor, &view.name, query)?;
-    let mut lines = Vec::new();
-    while let Some(event) = events.recv().await {
-        lines.push(event);
-    }
-    let page = Page::new(&app, &signed, view.name.clone(), "containers").await?.with_scripts(&["logs.js"]);
-    let whole = LogsPage::new(page, signed.t, &view, &lines, Timestamp::now());
-    signed.answer(&whole, &whole)
-}
-
-/// `GET /containers/{name}/logs/download`: all of it, as plain text.
-///
-/// # Errors
-/// [`Fault`].
-pub async fn download(State(app): State<App>, signed: Signed, Path(name): Path<String>) -> Result<Response, Fault> {
-    use axum::http::header;
-    let view = ops::containers::get(&app, &signed.actor, &name)?;
-    let query = LogQuery { stdout: true, stderr: true, ..LogQuery::default() };
-    let events = ops::containers::logs(&app, &signed.actor, &view.name, query)?;
-    let stream = futures_util::stream::unfold(events, |mut events| async move {
-        let event = events.recv().await?;
-        let bytes = match event {
-            LogEvent::Line(line) => line.bytes,
-            LogEvent::Skipped(_) => bytes::Bytes::new(),
-        };
-        Some((Ok::<_, std::convert::Infallible>(bytes), events))
-    });
-    let headers = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}.log\"", view.name)),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-    ];
-    Ok((headers, axum::body::Body::from_stream(stream)).into_response())
 }
 
 /// The third tab.

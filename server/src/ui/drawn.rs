@@ -14,7 +14,8 @@ use super::{
     account::AccountPage,
     audit::{self, Asked},
     confirm::{Confirm, Line},
-    container::{LogsPage, OverviewPage, StatsPage},
+    container::{OverviewPage, StatsPage},
+    container_logs::{LogsPage, Since},
     containers::{
         self, ListPage,
         samples::{container, now, usage},
@@ -69,6 +70,7 @@ fn page(t: Texts, title: &str, section: &'static str) -> Page {
         lang: t.language.code(),
         theme,
         density: "dense".into(),
+        keys: true,
         title: title.into(),
         section,
         csrf: "f".repeat(64),
@@ -197,7 +199,8 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         created_at: now().as_microsecond() - 4_000_000_000,
         seen_at: now().as_microsecond() - 60_000_000,
     };
-    let preferences = Preferences { theme: "system".into(), language: String::new(), density: "dense".into() };
+    let preferences =
+        Preferences { theme: "system".into(), language: String::new(), density: "dense".into(), keys: true };
     let confirm = Confirm {
         page: page(t, &t.one("question", "title", t.one("remove-one", "name", "shop-worker")), "containers"),
         t,
@@ -257,9 +260,16 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         ),
         (
             "container-logs",
-            LogsPage::new(page(t, "shop-worker", "containers").with_scripts(&["logs.js"]), t, &running, &log, now())
-                .render()
-                .expect("drawn"),
+            LogsPage::new(
+                page(t, "shop-worker", "containers").with_scripts(&["logs.js"]),
+                t,
+                &running,
+                &log,
+                Since::default(),
+                now(),
+            )
+            .render()
+            .expect("drawn"),
         ),
         (
             "container-stats",

@@ -17,6 +17,7 @@ pub mod chart;
 pub mod confirm;
 pub mod container;
 pub mod container_actions;
+pub mod container_logs;
 pub mod containers;
 pub mod error;
 pub mod images;

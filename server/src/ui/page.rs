@@ -72,6 +72,8 @@ pub struct Page {
     pub theme: String,
     /// `dense` or `roomy`.
     pub density: String,
+    /// Single keys act.
+    pub keys: bool,
     /// Before " · Darsena".
     pub title: String,
     /// The navigation entry this page belongs to.
@@ -114,6 +116,7 @@ impl Page {
             lang: signed.t.language.code(),
             theme: signed.session.preferences.theme.clone(),
             density: signed.session.preferences.density.clone(),
+            keys: signed.session.preferences.keys,
             title,
             section,
             csrf: signed.secret.form_token(),
