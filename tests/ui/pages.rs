@@ -107,7 +107,7 @@ async fn press(browser: &Browser, keys: &str) {
 }
 
 /// Rows, the list of keys and a question over the page, without a mouse.
-async fn by_keys(browser: &Browser) {
+async fn by_keys(browser: &Browser, darsena: &Darsena) {
     let closed = "return !document.querySelector('dialog[open]')";
     press(browser, "j").await;
     browser.find("tbody tr:first-child th a:focus").await;
@@ -129,6 +129,14 @@ async fn by_keys(browser: &Browser) {
     browser.until_true(closed, Vec::new(), "the question closes").await;
     press(browser, "l").await;
     browser.until_path("/containers/shop-api/logs").await;
+    for (state, css) in [("off", "body:not([data-keys])"), ("on again", "body[data-keys]")] {
+        browser.open(&darsena.url("/account")).await;
+        browser.click("input[name=keys]").await;
+        browser.click("form[action='/account/preferences'] button.primary").await;
+        browser.find(&format!("{css} .note[role=status]")).await;
+        browser.open(&darsena.url("/containers")).await;
+        assert_eq!(browser.has("#keys").await, state != "off", "keys {state}");
+    }
     browser.assert_quiet(&[]).await;
 }
 
@@ -153,7 +161,7 @@ fn full_list() {
         browser.until("#c-shop-api td", "KiB").await;
         browser.until("#c-import-orders td", "(3)").await;
         browser.shoot(&shots(), "full-containers").await;
-        by_keys(&browser).await;
+        by_keys(&browser, &darsena).await;
         for (width, look) in [(1440, Look::Light), (390, Look::Dark), (360, Look::Light)] {
             browser.present(width, 800, look).await;
             let name = |page: &str| format!("full-{page}-{width}-{look:?}").to_lowercase();
