@@ -2,7 +2,8 @@
 //!
 //! A cargo of its own builds them, static and without relocations (so that monitors share nearly all their pages), into
 //! this build's output folder. It uses the same lock file and never more network than the outer build. Their paths go to
-//! the compiler as `DARSENA_MONITOR_BIN` and `DARSENA_WELCOME_BIN`, for `include_bytes!`.
+//! the compiler as `DARSENA_MONITOR_BIN` and `DARSENA_WELCOME_BIN`, for `include_bytes!`. It watches the migrations as well,
+//! which the compiler reads by itself but doesn't notice when only they change.
 
 use std::{
     env, fs,
@@ -35,7 +36,7 @@ fn variable(name: &str) -> String {
 
 fn main() {
     let workspace = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("..");
-    for source in SOURCES {
+    for source in SOURCES.iter().chain(&["migrations"]) {
         println!("cargo:rerun-if-changed={}", workspace.join(source).display());
     }
     let target = variable("TARGET");
