@@ -168,6 +168,13 @@ fn full_list() {
             browser.open(&darsena.url("/containers")).await;
             browser.click("#c-shop-api input[name=id]").await;
             browser.click("#c-shop-db input[name=id]").await;
+            // What is ticked stays so when rows come and go.
+            let late = format!("late-{width}");
+            darsena.docker().run(&["create", "--name", &late, "shop/web:5.2.0", "true"]).ok();
+            browser.find(&format!("#c-{late}")).await;
+            let ticked = "return document.querySelectorAll('tbody input[name=id]:checked').length === 2";
+            browser.until_true(ticked, Vec::new(), "both rows are still ticked").await;
+            darsena.docker().run(&["rm", &late]).ok();
             browser.assert_fits().await;
             browser.shoot(&shots(), &name("chosen")).await;
             browser.click("button[name=do][value=remove]").await;

@@ -24,6 +24,11 @@
     if (tag && part.hasAttribute("data-live")) known.set(part, tag);
   });
   body.addEventListener("htmx:afterSwap", count);
+  // The server doesn't know what is ticked, and a morph would take its word for it.
+  Idiomorph.defaults.callbacks.beforeNodeMorphed = (here, sent) => {
+    if (here instanceof HTMLInputElement && here.type === "checkbox" && sent instanceof HTMLInputElement) sent.checked = here.checked;
+    return true;
+  };
 
   // The stream: one per page, let go when the page is left or hidden for long. A browser keeps pages that were left for
   // its back button, streams and all, and opens only six connections per host.
