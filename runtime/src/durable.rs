@@ -112,6 +112,17 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     sync_dir(folder)
 }
 
+/// Writes a file into a folder that is still to be renamed into place: synced itself, its folder not.
+pub fn write_staged_json<T: Serialize>(path: &Path, version: u64, value: &T) -> Result<(), Error> {
+    let bytes = json(path, version, value)?;
+    (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(&bytes)?;
+        file.sync_all()
+    })()
+    .map_err(Error::io(path))
+}
+
 /// Writes a value as JSON with a `version`, which must become an object.
 pub fn write_json<T: Serialize>(path: &Path, version: u64, value: &T) -> Result<(), Error> {
     write(path, &json(path, version, value)?)

@@ -8,6 +8,7 @@
 //!   snapshots/<hex>/fs        unpacked layers, named by chain id; snapshots/tmp-*, snapshots/trash/*
 //!   images/<hex>.json         image records, named by image id
 //!   references.json           names to images
+//!   containers/.tmp-<id>/     being filled by `create`
 //!   containers/<id>/          record.json, status.json, hostname, hosts, resolv.conf
 //!     rootfs/upper, rootfs/work      writable layer
 //!     log/                    segments and index
@@ -107,6 +108,18 @@ impl Paths {
     /// One container's folder.
     pub fn container(&self, id: &ContainerId) -> PathBuf {
         self.containers().join(id.as_str())
+    }
+
+    /// One container's folder while it is being filled.
+    pub fn staged_container(&self, id: &ContainerId) -> PathBuf {
+        self.containers().join(format!(".tmp-{id}"))
+    }
+
+    /// What a container's folder holds from its beginning: folders, outermost first, then the record.
+    pub fn parts_of_container(folder: &Path) -> ([PathBuf; 5], PathBuf) {
+        let rootfs = folder.join("rootfs");
+        let (upper, work) = (rootfs.join("upper"), rootfs.join("work"));
+        ([folder.to_owned(), rootfs, upper, work, folder.join("log")], folder.join("record.json"))
     }
 
     /// One container's record.

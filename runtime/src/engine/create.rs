@@ -1,13 +1,14 @@
 //! `create`: a record and a folder, and nothing else of the host.
 //!
-//! The record is written last and synced: a folder without one was never a container, and the next start sweeps it.
+//! The folder is filled beside the others, its record synced, and renamed into place: that makes the container. One that
+//! was not renamed is swept by the next start.
 
 use std::{collections::BTreeSet, fs, sync::Arc};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 
-use super::{Engine, blocking, table::Container};
+use super::{Engine, Leave, blocking, table::Container};
 use crate::{
     container::{
         name,
@@ -18,7 +19,9 @@ use crate::{
     error::{Error, Result},
     fault,
     id::ContainerId,
+    paths::Paths,
     request::{CreateContainer, UserNamespace},
+    undo::Undo,
     view::{Created, ImageView},
 };
 
@@ -36,7 +39,7 @@ impl Engine {
     ///
     /// # Errors
     /// No such image, a name in use, or a wrong value, in Docker's words where it has some.
-    pub fn create(&self, request: CreateContainer) -> BoxFuture<'_, Result<Created>> {
+    pub fn create(&self, request: CreateContainer, leave: Leave) -> BoxFuture<'_, Result<Created>> {
         async move {
             if let Some(wanted) = &request.name {
                 name::validate(wanted)?;
@@ -47,25 +50,39 @@ impl Engine {
             let id = ContainerId::random();
             let resolved = resolve(&id, &request, &image.defaults, HostBounds { cpus: self.inner.host.cpus })?;
             let name = self.inner.table.reserve_name(request.name.as_deref(), &id)?;
+            let mut undo = Undo::new();
+            let (engine, reserved) = (self.clone(), name.clone());
+            undo.push("name", move || {
+                engine.inner.table.free_name(&reserved);
+                Ok(())
+            });
             let engine = self.clone();
-            let made = blocking(move || {
+            let (record, undo) = blocking(move || {
                 let id_base = engine.id_range(&request, &id);
+                let (ranges, of) = (engine.clone(), id.clone());
+                undo.push("id range", move || {
+                    super::lock(&ranges.inner.id_ranges).remove(&of);
+                    Ok(())
+                });
                 let record = Record {
                     id,
-                    name: name.clone(),
+                    name,
                     created_at: Timestamp::now(),
                     request,
                     image_id: image.summary.id,
                     resolved,
                     id_base,
                 };
-                let written = engine.write_record(&record);
-                if let Err(error) = written {
-                    engine.inner.table.free_name(&name);
-                    super::lock(&engine.inner.id_ranges).remove(&record.id);
-                    let _ = fs::remove_dir_all(engine.inner.paths.container(&record.id));
-                    return Err(error);
-                }
+                engine.stage(&record, &mut undo)?;
+                Ok((record, undo))
+            })
+            .await?;
+            leave.take().await?;
+            let engine = self.clone();
+            let made = blocking(move || {
+                let mut undo = undo;
+                engine.publish_record(&record, &mut undo)?;
+                undo.disarm();
                 let container = Arc::new(Container::new(record, Status::created()));
                 engine.inner.table.insert(Arc::clone(&container));
                 drop(hold);
@@ -82,25 +99,26 @@ impl Engine {
         .boxed()
     }
 
-    fn write_record(&self, record: &Record) -> Result<()> {
-        let paths = &self.inner.paths;
-        let rootfs = paths.rootfs(&record.id);
-        let failed =
-            |error: std::io::Error| durable::io_error("the container's folder can't be written", error.kind(), error);
-        for folder in [
-            paths.container(&record.id),
-            rootfs.clone(),
-            rootfs.join("upper"),
-            rootfs.join("work"),
-            paths.log(&record.id),
-        ] {
+    /// Fills the folder, unseen.
+    fn stage(&self, record: &Record, undo: &mut Undo) -> Result<()> {
+        let folder = self.inner.paths.staged_container(&record.id);
+        let (folders, place) = Paths::parts_of_container(&folder);
+        undo.push("staged folder", move || gone(fs::remove_dir_all(folder)));
+        for folder in &folders {
             fs::create_dir(folder).map_err(failed)?;
         }
         // The upper folder is the container's `/`: everyone inside must be able to look.
-        fs::set_permissions(rootfs.join("upper"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .map_err(failed)?;
+        let [_, _, upper, _, _] = &folders;
+        fs::set_permissions(upper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).map_err(failed)?;
         fault::point("create.folder").map_err(failed)?;
-        durable::write_json(&paths.container_record(&record.id), VERSION, record)?;
+        Ok(durable::write_staged_json(&place, VERSION, record)?)
+    }
+
+    fn publish_record(&self, record: &Record, undo: &mut Undo) -> Result<()> {
+        let paths = &self.inner.paths;
+        let folder = paths.container(&record.id);
+        fs::rename(paths.staged_container(&record.id), &folder).map_err(failed)?;
+        undo.push("folder", move || fs::remove_dir_all(folder));
         if !record.request.auto_remove {
             durable::sync_dir(&paths.containers())?;
         }
@@ -118,6 +136,18 @@ impl Engine {
         ranges.insert(id.clone(), base);
         Some(base)
     }
+}
+
+/// Moved to its place meanwhile is as good as removed.
+fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn failed(error: std::io::Error) -> Error {
+    durable::io_error("the container's folder can't be written", error.kind(), error)
 }
 
 fn platform_fits(request: &CreateContainer, image: &ImageView) -> Result<()> {

@@ -32,6 +32,7 @@ mod create;
 mod etc;
 mod image;
 pub mod images;
+mod leave;
 mod load;
 mod logs;
 pub mod proxy;
@@ -49,6 +50,7 @@ mod turns;
 mod wait;
 
 pub use attach::Attachment;
+pub use leave::{Giver, Leave};
 
 use images::Images;
 use table::{Container, Table};

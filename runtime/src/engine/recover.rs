@@ -296,12 +296,19 @@ fn identity(paths: &Paths) -> Result<String> {
     Ok(id)
 }
 
-/// Every container that has a record; folders without one go to the trash.
+/// Every container that has a record; folders without one, and those that were still being filled, go to the trash.
 fn records(paths: &Paths) -> Result<Vec<(Record, Status)>> {
     let mut found = Vec::new();
     let entries =
         fs::read_dir(paths.containers()).map_err(|error| Error::internal("the containers can't be listed", error))?;
     for entry in entries.flatten() {
+        let discard = || {
+            let _ = fs::rename(entry.path(), paths.trash().join(durable::fresh_name("")));
+        };
+        if entry.file_name().as_bytes().starts_with(durable::TMP_PREFIX.as_bytes()) {
+            discard();
+            continue;
+        }
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<ContainerId>().ok()) else {
             tracing::warn!(path = %entry.path().display(), "not a container's folder; left alone");
             continue;
@@ -312,9 +319,7 @@ fn records(paths: &Paths) -> Result<Vec<(Record, Status)>> {
                 let status = durable::read_json(&paths.container_status(&id), VERSION).ok().flatten();
                 found.push((record, status.unwrap_or_else(Status::created)));
             }
-            Ok(None) => {
-                let _ = fs::rename(entry.path(), paths.trash().join(durable::fresh_name("")));
-            }
+            Ok(None) => discard(),
             Err(error) => tracing::error!(%error, "a container's record can't be read; it is left alone and not shown"),
         }
     }

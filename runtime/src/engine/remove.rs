@@ -2,7 +2,7 @@
 
 use std::{fs, io, sync::Arc};
 
-use super::{Engine, blocking, table::Container};
+use super::{Engine, Leave, blocking, table::Container};
 use crate::{
     durable,
     error::{Error, ErrorKind, Result},
@@ -17,13 +17,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when it runs and `force` is not set.
-    pub fn remove<'a>(&'a self, id: &'a ContainerId, force: bool) -> BoxFuture<'a, Result<()>> {
+    pub fn remove<'a>(&'a self, id: &'a ContainerId, force: bool, leave: Leave) -> BoxFuture<'a, Result<()>> {
         async move {
             let container = self.inner.table.get(id)?;
             let _verbs = container.verbs.lock().await;
             if container.life.borrow().removed {
                 return Err(Error::not_found(format!("No such container: {id}")));
             }
+            let mut leave = Some(leave);
             if container.state().is_running() {
                 if !force {
                     let name = &container.record.name;
@@ -32,10 +33,13 @@ impl Engine {
                     );
                     return Err(Error::conflict(text));
                 }
+                if let Some(leave) = leave.take() {
+                    leave.take().await?;
+                }
                 let ends = container.life.borrow().ends;
                 self.kill_locked(&container, ends).await?;
             }
-            self.remove_locked(&container).await
+            self.remove_locked(&container, leave.unwrap_or_else(Leave::given)).await
         }
         .boxed()
     }
@@ -44,7 +48,7 @@ impl Engine {
     pub(in crate::engine) fn remove_after_exit(&self, container: Arc<Container>) {
         let engine = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = engine.remove(container.id(), false).await
+            if let Err(error) = engine.remove(container.id(), false, Leave::given()).await
                 // Gone already, or restarted: then its next end removes it.
                 && !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict)
             {
@@ -57,8 +61,9 @@ impl Engine {
         });
     }
 
-    async fn remove_locked(&self, container: &Arc<Container>) -> Result<()> {
+    async fn remove_locked(&self, container: &Arc<Container>, leave: Leave) -> Result<()> {
         let _world = container.world.lock().await;
+        leave.take().await?;
         let before = container.status();
         container.set_status(|status| status.state = ContainerState::Removing);
         let engine = self.clone();

@@ -5,7 +5,7 @@ use std::{fs, io, sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 
-use super::{Engine, blocking, create::IDS_EACH, etc, proxy::Proxy, table::Container};
+use super::{Engine, Leave, blocking, create::IDS_EACH, etc, proxy::Proxy, table::Container};
 use crate::{
     durable,
     error::{Error, ErrorKind, Result},
@@ -35,17 +35,17 @@ impl Engine {
     /// # Errors
     /// [`ErrorKind::NotModified`] when it runs; [`ErrorKind::Invalid`] with Docker's text when the program can't be run;
     /// what the host refused otherwise. Nothing of the attempt stays but the state `Exited` with the reason.
-    pub fn start<'a>(&'a self, id: &'a ContainerId) -> BoxFuture<'a, Result<()>> {
+    pub fn start<'a>(&'a self, id: &'a ContainerId, leave: Leave) -> BoxFuture<'a, Result<()>> {
         async move {
             let container = self.inner.table.get(id)?;
             let _verbs = container.verbs.lock().await;
-            self.start_locked(&container).await
+            self.start_locked(&container, leave).await
         }
         .boxed()
     }
 
     /// [`Engine::start`] for a verb that holds the container's `verbs`.
-    pub(in crate::engine) async fn start_locked(&self, container: &Arc<Container>) -> Result<()> {
+    pub(in crate::engine) async fn start_locked(&self, container: &Arc<Container>, leave: Leave) -> Result<()> {
         match container.state() {
             ContainerState::Running { .. } => {
                 return Err(Error::new(ErrorKind::NotModified, "container is already running"));
@@ -57,7 +57,7 @@ impl Engine {
         }
         let world = container.world.lock().await;
         self.unmounted(container).await?;
-        let outcome = self.bring_up(container).await;
+        let outcome = self.bring_up(container, leave).await;
         match outcome {
             Ok(started) => {
                 drop(world);
@@ -85,7 +85,7 @@ impl Engine {
         gone.map_err(slow)?.map_err(failed)
     }
 
-    async fn bring_up(&self, container: &Arc<Container>) -> Result<Up, Failure> {
+    async fn bring_up(&self, container: &Arc<Container>, leave: Leave) -> Result<Up, Failure> {
         let engine = self.clone();
         let record = container.record.clone();
         let mut undo = Undo::new();
@@ -96,7 +96,7 @@ impl Engine {
         })
         .await?;
         let outcome = match self.inner.launcher.launch(&spec).await {
-            Ok(pending) => self.let_go(container, pending, &mut undo).await,
+            Ok(pending) => self.let_go(container, pending, leave, &mut undo).await,
             Err(error) => Err(error.into()),
         };
         match outcome {
@@ -116,8 +116,18 @@ impl Engine {
     }
 
     /// With the first process made: its network, then go. On failure the monitor is gone, or will be with its group.
-    async fn let_go(&self, container: &Arc<Container>, pending: Pending, undo: &mut Undo) -> Result<Up, Failure> {
-        let (proxy, endpoint) = match self.plumb(container, &pending, undo).await {
+    async fn let_go(
+        &self,
+        container: &Arc<Container>,
+        pending: Pending,
+        leave: Leave,
+        undo: &mut Undo,
+    ) -> Result<Up, Failure> {
+        let plumbed = match self.plumb(container, &pending, undo).await {
+            Ok(plumbed) => leave.take().await.map(|()| plumbed),
+            Err(error) => Err(error),
+        };
+        let (proxy, endpoint) = match plumbed {
             Ok(plumbed) => plumbed,
             Err(error) => {
                 pending.abort().await;

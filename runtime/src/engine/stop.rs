@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use super::{Engine, blocking, table::Container};
+use super::{Engine, Leave, blocking, table::Container};
 use crate::{
     container::signal,
     error::{Error, ErrorKind, Result},
@@ -54,7 +54,7 @@ impl Engine {
             if container.state().is_running() {
                 self.stop_locked(&container, timeout, None).await?;
             }
-            self.start_locked(&container).await?;
+            self.start_locked(&container, Leave::given()).await?;
             self.tell("restart", &container, []);
             Ok(())
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use runtime::{
     Attachment,
     error::Result,
@@ -11,7 +12,7 @@ use runtime::{
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{Act, Subject, audited};
+use super::{Act, Subject, audited, audited_with_leave};
 use crate::{
     app::App,
     auth::actor::{Actor, Right},
@@ -66,7 +67,8 @@ pub async fn create(app: &App, actor: &Actor, request: CreateContainer) -> Resul
     let object = request.name.clone().unwrap_or_default();
     let act = Act { action: "container.create", object, detail: json!({ "image": request.image }) };
     let engine = app.engine.clone();
-    audited(app, actor, Right::Operate, act, async move { engine.create(request).await }).await
+    let create = |leave| async move { engine.create(request, leave).await }.boxed();
+    audited_with_leave(app, actor, Right::Operate, act, create).await
 }
 
 /// The name of what was asked for by name or id, for the record; what is asked for where there is none.
@@ -80,12 +82,15 @@ fn called(app: &App, asked: &str) -> String {
 /// `NotModified` when it runs.
 pub async fn start(app: &App, actor: &Actor, name: &str) -> Result<ContainerView> {
     let (engine, asked) = (app.engine.clone(), name.to_owned());
-    audited(app, actor, Right::Operate, Act::on("container.start", called(app, name)), async move {
-        let container = engine.container(&asked)?;
-        engine.start(&container.id).await?;
-        engine.container(container.id.as_str())
-    })
-    .await
+    let start = |leave| {
+        async move {
+            let container = engine.container(&asked)?;
+            engine.start(&container.id, leave).await?;
+            engine.container(container.id.as_str())
+        }
+        .boxed()
+    };
+    audited_with_leave(app, actor, Right::Operate, Act::on("container.start", called(app, name)), start).await
 }
 
 /// Sends the stop signal, then kills after the timeout.
@@ -149,12 +154,15 @@ pub async fn kill(app: &App, actor: &Actor, name: &str, signal: &str) -> Result<
 pub async fn remove(app: &App, actor: &Actor, name: &str, force: bool) -> Result<ContainerView> {
     let (engine, asked) = (app.engine.clone(), name.to_owned());
     let act = Act { action: "container.remove", object: called(app, name), detail: json!({ "force": force }) };
-    audited(app, actor, Right::Operate, act, async move {
-        let container = engine.container(&asked)?;
-        engine.remove(&container.id, force).await?;
-        Ok(container)
-    })
-    .await
+    let remove = |leave| {
+        async move {
+            let container = engine.container(&asked)?;
+            engine.remove(&container.id, force, leave).await?;
+            Ok(container)
+        }
+        .boxed()
+    };
+    audited_with_leave(app, actor, Right::Operate, act, remove).await
 }
 
 /// Waits for its end.

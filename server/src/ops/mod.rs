@@ -6,7 +6,10 @@
 
 use std::{future::Future, pin::Pin};
 
-use runtime::error::{Error, ErrorKind, Result};
+use runtime::{
+    Leave,
+    error::{Error, ErrorKind, Result},
+};
 use serde_json::Value;
 
 use crate::{
@@ -51,7 +54,8 @@ pub(in crate::ops) trait Subject {
 
 impl Subject for () {}
 
-/// Authorises, records the intent, runs the effect to its end, records the outcome.
+/// Authorises, records the intent, runs the effect to its end, records the outcome. The effect begins when the intent is
+/// on disk.
 ///
 /// # Errors
 /// [`ErrorKind::Forbidden`] (recorded as refused), a database failure before the effect, or the effect's own.
@@ -60,16 +64,53 @@ where
     T: Subject + Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
 {
-    let seq = app.db.open_audit(actor, act.action, &act.object, &act.detail).await?;
+    let begin = |leave: Leave| {
+        let effect = async move {
+            leave.take().await?;
+            effect.await
+        };
+        Box::pin(effect) as Effect<T>
+    };
+    audited_with_leave(app, actor, right, act, begin).await
+}
+
+type Effect<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+/// Like [`audited`] for an effect that can prepare unseen: it begins at once, and makes nothing visible before it has
+/// taken its leave, which it gets when the intent is on disk.
+///
+/// # Errors
+/// As [`audited`].
+pub(in crate::ops) async fn audited_with_leave<T>(
+    app: &App,
+    actor: &Actor,
+    right: Right,
+    act: Act,
+    effect: impl FnOnce(Leave) -> Effect<T>,
+) -> Result<T>
+where
+    T: Subject + Send + 'static,
+{
     if let Err(refusal) = actor.require(right) {
+        let seq = app.db.open_audit(actor, act.action, &act.object, &act.detail).await?;
         app.db.close_audit(seq, Outcome::Refused, refusal.message(), "").await?;
         return Err(refusal);
     }
-    let (app, request_id) = (app.clone(), actor.request_id.clone());
+    let (giver, leave) = Leave::awaited();
     // Boxed, so that the compiler makes this once for each kind of result and not for each verb.
-    let effect: Pin<Box<dyn Future<Output = Result<T>> + Send>> = Box::pin(effect);
+    let effect = effect(leave);
+    let (app, actor) = (app.clone(), actor.clone());
     let running = tokio::spawn(async move {
-        let result = effect.await;
+        let opened = async {
+            let seq = app.db.open_audit(&actor, act.action, &act.object, &act.detail).await?;
+            giver.give();
+            Ok(seq)
+        };
+        let (seq, result) = tokio::join!(opened, effect);
+        let seq = match seq {
+            Ok(seq) => seq,
+            Err(error) => return Err(error),
+        };
         let closed = match &result {
             Ok(subject) => app.db.close_audit(seq, Outcome::Done, "", &subject.object_id()).await,
             Err(error) if error.kind() == ErrorKind::NotModified => {
@@ -81,7 +122,12 @@ where
             Err(error) => app.db.close_audit(seq, Outcome::Failed, error.message(), "").await,
         };
         if let Err(error) = closed {
-            tracing::error!(request = request_id, audit = seq, "the outcome could not be recorded: {}", error.chain());
+            tracing::error!(
+                request = actor.request_id,
+                audit = seq,
+                "the outcome could not be recorded: {}",
+                error.chain()
+            );
         }
         result
     });
