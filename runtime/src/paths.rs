@@ -14,6 +14,7 @@
 //!     log/                    segments and index
 //!     exit                    written by the monitor when the process ended
 //!   network/leases.json       addresses
+//!   builds/cache/<hex>.json   results of build steps; builds/mounts/<hex>/ cache mounts; builds/work/* running builds
 //!   trash/                    what was removed and is still being unlinked
 //! <run root>/                 0700, tmpfs on most hosts, gone after a reboot
 //!   c/<first 16 of id>/       sock (the monitor's), state of one running container
@@ -150,6 +151,36 @@ impl Paths {
     /// What the monitor writes when the process has ended.
     pub fn exit(&self, id: &ContainerId) -> PathBuf {
         self.container(id).join("exit")
+    }
+
+    /// Builds: contexts and half-made layers, all swept at start but for the cache.
+    pub fn builds(&self) -> PathBuf {
+        self.data.join("builds")
+    }
+
+    /// Results of build steps.
+    pub fn build_cache(&self) -> PathBuf {
+        self.builds().join("cache")
+    }
+
+    /// One step's result.
+    pub fn build_cache_entry(&self, key: Digest) -> PathBuf {
+        self.build_cache().join(format!("{}.json", key.hex()))
+    }
+
+    /// Folders of cache mounts.
+    pub fn cache_mounts(&self) -> PathBuf {
+        self.builds().join("mounts")
+    }
+
+    /// One cache mount.
+    pub fn cache_mount(&self, key: Digest) -> PathBuf {
+        self.cache_mounts().join(key.hex())
+    }
+
+    /// What running builds work on.
+    pub fn build_work(&self) -> PathBuf {
+        self.builds().join("work")
     }
 
     /// The network's own state.

@@ -12,8 +12,10 @@ use crate::{
     request::{ContainerPort, CreateContainer, Protocol},
 };
 
+mod build;
 mod host;
 
+pub use build::{BuildEvent, BuildStep, BuildWarning, BuiltImage};
 pub use host::{HostCheck, HostInfo, Verdict};
 
 /// Where a container stands in its life.

@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::turns::Turns;
 use crate::{
+    build::cache::{Cache, Key},
     content::Content,
     digest::{ChainId, Digest, ImageId},
     durable,
@@ -37,6 +38,10 @@ pub(super) struct Shared {
     pub(super) store: image::Store,
     pub(super) registry: registry::Client,
     pub(super) leases: Leases,
+    /// What builds have made.
+    pub(super) cache: Arc<Cache>,
+    /// Cache mounts in use: one build at a time where the Dockerfile wants that.
+    pub(super) mounts: Turns<Key>,
     pub(super) blobs: Turns<Digest>,
     pub(super) layers: Turns<ChainId>,
     pub(super) fetches: Semaphore,
@@ -59,11 +64,13 @@ impl Images {
         let config = |id| content.read(id, oci::MAX_CONFIG_BYTES);
         let store = image::Store::open(paths.clone(), config, |chain| snapshots.has(chain))?;
         store.forget_hidden(|id| in_use.contains(&id))?;
-        let (blobs, layers) = store.needed();
+        let (blobs, mut layers) = store.needed();
+        let cache = Cache::open(paths.clone(), |chain| snapshots.has(chain))?;
+        layers.extend(cache.needed());
         content.sweep(&blobs)?;
         snapshots.sweep(&layers)?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Ok(Self(Arc::new(Shared {
+        let images = Self(Arc::new(Shared {
             paths,
             content,
             snapshots,
@@ -74,7 +81,11 @@ impl Images {
             layers: Turns::default(),
             fetches: Semaphore::new(FETCHES),
             unpacks: Arc::new(Semaphore::new(cores)),
-        })))
+            cache: Arc::new(cache),
+            mounts: Turns::default(),
+        }));
+        images.sweep_builds()?;
+        Ok(images)
     }
 
     /// All images, newest first. Memory only.
@@ -184,14 +195,16 @@ impl Images {
     }
 
     /// Frees those that no image needs and nobody holds. Returns the layers among them.
-    fn free_things(&self, things: impl Iterator<Item = Thing>) -> Result<Vec<ChainId>> {
-        let Shared { content, snapshots, store, leases, .. } = &*self.0;
+    pub(super) fn free_things(&self, things: impl Iterator<Item = Thing>) -> Result<Vec<ChainId>> {
+        let Shared { content, snapshots, store, leases, cache, .. } = &*self.0;
         let mut freed = Vec::new();
         for thing in things {
             let free = || -> Result<()> {
                 let (blobs, layers) = store.needed();
                 match thing {
-                    Thing::Layer(chain) if !layers.contains(&chain) && snapshots.has(chain) => {
+                    Thing::Layer(chain)
+                        if !layers.contains(&chain) && snapshots.has(chain) && !cache.needed().contains(&chain) =>
+                    {
                         snapshots.remove(chain)?;
                         freed.push(chain);
                     }

@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod attach;
+mod build_cache;
 mod check;
 mod create;
 mod etc;
@@ -50,6 +51,7 @@ mod turns;
 mod wait;
 
 pub use attach::Attachment;
+pub use build_cache::PrunedCache;
 pub use leave::{Giver, Leave};
 
 use images::Images;

@@ -29,6 +29,11 @@ pub struct Turn<K: Eq + Hash> {
 }
 
 impl<K: Clone + Eq + Hash> Turns<K> {
+    /// Someone has it or waits for it.
+    pub fn is_taken(&self, key: &K) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
     fn slot(&self, key: &K) -> Arc<tokio::sync::Mutex<()>> {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry(key.clone()).or_default())
