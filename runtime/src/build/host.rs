@@ -8,7 +8,10 @@ use std::{
 
 use bytes::Bytes;
 
-use super::cache::{Entry, Key};
+use super::{
+    cache::{Entry, Key},
+    dockerfile::Sharing,
+};
 use crate::{
     digest::{DiffId, ImageId},
     error::Result,
@@ -77,18 +80,6 @@ pub enum StepSource {
         /// Its mode and owner.
         made: (u32, u32, u32),
     },
-}
-
-/// Who may use a cache folder at the same time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sharing {
-    /// Everyone.
-    #[default]
-    Shared,
-    /// One; others get a folder of their own.
-    Private,
-    /// One; others wait.
-    Locked,
 }
 
 /// A command to be run on a stack of layers.
