@@ -21,6 +21,8 @@ pub mod spec;
 pub mod sys;
 
 #[cfg(feature = "engine")]
+pub mod build;
+#[cfg(feature = "engine")]
 pub mod cgroup;
 #[cfg(feature = "engine")]
 pub mod container;

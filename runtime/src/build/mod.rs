@@ -1,0 +1,16 @@
+//! Building images.
+//!
+//! ```text
+//! <folder of a build>/context/    what the client sent, or what was fetched
+//! <folder of a build>/trash/      in the way while that was unpacked
+//! ```
+//! - [`context`]: the files a build may read, and its Dockerfile among them
+//! - [`copy`]: COPY and the local part of ADD: what is selected, its digest, and writing it
+//! - [`add`]: ADD's archives
+//!
+//! Invariants: every path inside a context, a stage or the tree that is written is resolved by openat2 inside its root;
+//! nothing here knows containers or the network.
+
+pub mod add;
+pub mod context;
+pub mod copy;
