@@ -1,7 +1,7 @@
 //! What a build will do: the Dockerfile read, the stages its target needs, and every reason to refuse it found before
 //! anything runs.
 
-use std::{collections::BTreeMap, os::fd::AsFd, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     context::Context,
@@ -45,7 +45,7 @@ impl Plan {
     /// No Dockerfile, or one that can't be built, in Docker's words with line and text.
     pub fn new(request: &BuildImage, context: Context, folder: PathBuf) -> Result<Self> {
         let (text, path) = context.dockerfile(request.dockerfile.as_deref().filter(|path| !path.is_empty()))?;
-        let ignore = context.ignore(&path)?.map(|text| Ignore::parse(&text)).transpose()?;
+        let ignore = context.ignore_file(&path)?.map(|(text, _)| Ignore::parse(&text)).transpose()?;
         let dockerfile = Dockerfile::parse(&text)?;
         let platform = match request.platform.as_deref().filter(|text| !text.is_empty()) {
             None => Platform::host(),
@@ -167,7 +167,7 @@ impl Plan {
 
     pub(super) fn source(&self) -> Source<'_> {
         let ignore = self.ignore.as_ref().map(|ignore| ignore as &dyn super::copy::Filter);
-        Source { hashes: Some(&self.hashes), ..Source::context_at(self.context.root().as_fd(), ignore) }
+        Source { hashes: Some(&self.hashes), ..self.context.source(ignore) }
     }
 }
 

@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod attach;
+mod build;
 mod build_cache;
 mod check;
 mod create;

@@ -11,7 +11,7 @@ pub(crate) mod failure;
 pub(crate) mod limits;
 mod reaper;
 pub(crate) mod rootfs;
-mod user;
+pub mod user;
 
 use std::{
     ffi::CString,
