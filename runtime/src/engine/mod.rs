@@ -73,6 +73,8 @@ pub struct Config {
     pub registry_mirrors: Vec<String>,
     /// `host[:port]` plain http and unknown certificates are allowed for; loopback always is.
     pub insecure_registries: Vec<String>,
+    /// Builds may fetch files from loopback and private networks too.
+    pub private_sources: bool,
     /// The monitor's program, to be run from a sealed memory file.
     pub monitor: &'static [u8],
 }
@@ -97,6 +99,7 @@ struct Inner {
     events: broadcast::Sender<Event>,
     trash: Trash,
     tasks: TaskTracker,
+    private_sources: bool,
     /// Held as long as the engine is.
     _lock: RootLock,
 }

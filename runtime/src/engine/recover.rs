@@ -104,6 +104,7 @@ impl Engine {
                     events: broadcast::Sender::new(EVENT_LAG),
                     trash: Trash::start(paths.trash()).map_err(failed)?,
                     tasks: TaskTracker::new(),
+                    private_sources: host_config.private_sources,
                     _lock: lock,
                     host,
                     paths: paths.clone(),

@@ -3,7 +3,9 @@
 //! What a build works on is in `builds/work/<name>`, which goes with it and is swept at start. Its layers are leased until
 //! an image or the cache has them.
 
+mod files;
 mod host;
+mod remote;
 
 use std::{
     fs,
@@ -95,8 +97,10 @@ impl std::fmt::Debug for Engine {
 impl Folder {
     fn make(engine: &Engine) -> Result<Self> {
         let path = engine.inner.paths.build_work().join(durable::fresh_name(""));
-        fs::create_dir(&path)
-            .map_err(|error| durable::io_error("the build's folder can't be made", error.kind(), error))?;
+        for folder in [&path, &path.join("trash")] {
+            fs::create_dir(folder)
+                .map_err(|error| durable::io_error("the build's folder can't be made", error.kind(), error))?;
+        }
         Ok(Self { path, trash: engine.inner.paths.trash(), engine: engine.clone() })
     }
 
