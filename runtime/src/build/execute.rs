@@ -22,7 +22,7 @@ use super::{
 use crate::{
     digest::DiffId,
     error::{Error, ErrorKind, Result},
-    image::ConfigEditor,
+    image::edit::ConfigEditor,
     reference::Reference,
     request::BuildImage,
     view::{BuildEvent, BuiltImage},

@@ -146,11 +146,11 @@ pub struct Wanted {
     pub keep_git_dir: bool,
 }
 
-/// What was fetched: a folder of the engine's that holds it.
+/// What was fetched: a folder that holds it.
 #[derive(Debug)]
 pub struct Fetched {
     /// The folder; gone with the build.
-    pub folder: PathBuf,
+    pub root: OwnedFd,
     /// The file's name in it; `None` when the folder itself is meant (a git checkout).
     pub file: Option<String>,
 }

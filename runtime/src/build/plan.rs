@@ -57,21 +57,15 @@ impl Plan {
         let args = BuildArgs::new(given.clone(), &platform.to_string(), &Platform::host().to_string());
         let graph = Graph::new(&dockerfile, &args, request.target.as_deref())?;
 
-        let findings = lint(&dockerfile, &LintContext { build_args: Some(&args), ignore: ignore.as_ref() });
-        let mut warnings: Vec<BuildWarning> = dockerfile
-            .warnings
-            .iter()
-            .map(|warning| BuildWarning {
-                check: String::new(),
-                line: warning.location.first,
-                text: warning.message.clone(),
+        let findings = lint(&dockerfile, LintContext { build_args: Some(&args), ignore: ignore.as_ref() });
+        let mut warnings: Vec<BuildWarning> = findings
+            .into_iter()
+            .map(|finding| BuildWarning {
+                check: finding.rule.name().to_owned(),
+                line: finding.location.first,
+                text: finding.message,
             })
             .collect();
-        warnings.extend(findings.into_iter().map(|finding| BuildWarning {
-            check: finding.rule.name().to_owned(),
-            line: finding.location.first,
-            text: finding.message,
-        }));
         let unused = unused(&dockerfile, given.keys());
         if !unused.is_empty() {
             let text = format!("One or more build-args [{}] were not consumed", unused.join(" "));

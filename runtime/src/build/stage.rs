@@ -13,7 +13,7 @@ use super::{
 use crate::{
     digest::{ChainId, DiffId, Digest},
     error::{Error, Result},
-    image::{self, ConfigEditor},
+    image::edit::{self, ConfigEditor},
     oci,
     view::BuildEvent,
 };
@@ -118,7 +118,7 @@ impl<'a, 'b> Stage<'a, 'b> {
             Some(epoch) => Timestamp::from_second(epoch).unwrap_or(entry.made_at).min(entry.made_at),
             None => entry.made_at,
         };
-        let line = image::Step {
+        let line = edit::Step {
             created_at: Some(made_at),
             created_by: original.to_owned(),
             author: self.config.author().to_owned(),
@@ -266,15 +266,15 @@ impl<'a, 'b> Stage<'a, 'b> {
         }
     }
 
-    fn healthcheck(&self, check: &Healthcheck) -> image::Healthcheck {
+    fn healthcheck(&self, check: &Healthcheck) -> edit::Healthcheck {
         let Healthcheck::Probe { command, interval, timeout, start_period, start_interval, retries } = check else {
-            return image::Healthcheck { test: vec!["NONE".to_owned()], ..image::Healthcheck::default() };
+            return edit::Healthcheck { test: vec!["NONE".to_owned()], ..edit::Healthcheck::default() };
         };
         let test = match command {
             Command::Shell(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
             Command::Exec(words) => ["CMD".to_owned()].into_iter().chain(words.iter().cloned()).collect(),
         };
-        image::Healthcheck {
+        edit::Healthcheck {
             test,
             interval: *interval,
             timeout: *timeout,

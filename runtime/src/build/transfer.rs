@@ -1,12 +1,11 @@
 //! COPY and ADD: files from the context, a stage, an image or elsewhere, on the layers so far.
 
-use std::os::fd::OwnedFd;
-
 use super::{
     cache::{Key, KeyOf},
     copy::{Chmod, CopyRequest, Heredoc, Selection, Source as Tree},
     dockerfile::{Add, Copy, Source},
     host::{Fetched, Wanted},
+    git::GitSource,
     remote,
     stage::{Did, Stage},
 };
@@ -44,24 +43,25 @@ impl Stage<'_, '_> {
             chmod: chmod.clone(),
             ..whole.clone()
         };
-        let (remote, local): (Vec<_>, Vec<_>) =
-            whole.sources.iter().cloned().partition(|source| remote::is_remote(&String::from_utf8_lossy(source)));
+        let elsewhere = |source: &Vec<u8>| {
+            let text = String::from_utf8_lossy(source);
+            remote::is_address(&text) || GitSource::parse(&text).is_some()
+        };
+        let (remote, local): (Vec<_>, Vec<_>) = whole.sources.iter().cloned().partition(elsewhere);
         if checksum.is_some() && (remote.len() != 1 || !local.is_empty()) {
             return Err(Error::invalid("checksum can't be specified for multiple or local sources"));
         }
-        let mut fetched: Vec<(Fetched, OwnedFd)> = Vec::new();
+        let mut fetched: Vec<Fetched> = Vec::new();
         for address in remote {
             let address = String::from_utf8_lossy(&address).into_owned();
             let wanted = Wanted { address, checksum: checksum.clone(), keep_git_dir: add.keep_git_dir };
-            let one = self.job.host.fetch(&wanted)?;
-            let root = open_folder(&one.folder).map_err(|error| Error::internal("what was fetched is gone", error))?;
-            fetched.push((one, root));
+            fetched.push(self.job.host.fetch(&wanted)?);
         }
         let mut parts = Vec::new();
-        for (one, root) in &fetched {
+        for one in &fetched {
             let source = one.file.clone().unwrap_or_else(|| ".".to_owned()).into_bytes();
             let request = request(vec![source], Vec::new(), add.unpack.unwrap_or(false));
-            parts.push(Selection::part(&Tree::context(root, None), &request)?);
+            parts.push(Selection::part(&Tree::context(&one.root, None), &request)?);
         }
         if !local.is_empty() || !whole.heredocs.is_empty() {
             let request = request(local, whole.heredocs.clone(), add.unpack.unwrap_or(true));

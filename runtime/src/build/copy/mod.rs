@@ -32,7 +32,10 @@ use self::{
     glob::Excludes,
     pick::{Body, Pick},
 };
-use crate::{build::add, digest::Digest};
+use crate::{
+    build::{add, ignore::Ignore},
+    digest::Digest,
+};
 
 /// Why something can't be copied.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +139,16 @@ pub trait Filter: Sync {
     /// Below a folder that is left out something may be taken back in.
     fn takes_back(&self) -> bool {
         true
+    }
+}
+
+impl Filter for Ignore {
+    fn leaves_out(&self, path: &[u8], _is_folder: bool) -> bool {
+        self.excludes(path)
+    }
+
+    fn takes_back(&self) -> bool {
+        self.has_exceptions()
     }
 }
 
