@@ -57,7 +57,7 @@ impl Plan {
         let args = BuildArgs::new(given.clone(), &platform.to_string(), &Platform::host().to_string());
         let graph = Graph::new(&dockerfile, &args, request.target.as_deref())?;
 
-        let findings = lint(&dockerfile, LintContext { build_args: Some(&args), ignore: ignore.as_ref() });
+        let findings = lint(&dockerfile, LintContext { build_args: Some(&args), ignore: ignore.as_ref(), ..LintContext::default() });
         let mut warnings: Vec<BuildWarning> = findings
             .into_iter()
             .map(|finding| BuildWarning {

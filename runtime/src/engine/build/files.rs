@@ -98,7 +98,7 @@ impl Builder {
 impl Folder {
     /// Where trees of any depth are removed by way of.
     fn trash(&self) -> PathBuf {
-        self.path().join("trash")
+        self.path().join("gone")
     }
 }
 

@@ -6,6 +6,7 @@
 mod files;
 mod host;
 mod remote;
+mod steps;
 
 use std::{
     fs,
@@ -97,7 +98,7 @@ impl std::fmt::Debug for Engine {
 impl Folder {
     fn make(engine: &Engine) -> Result<Self> {
         let path = engine.inner.paths.build_work().join(durable::fresh_name(""));
-        for folder in [&path, &path.join("trash")] {
+        for folder in [&path, &path.join("gone")] {
             fs::create_dir(folder)
                 .map_err(|error| durable::io_error("the build's folder can't be made", error.kind(), error))?;
         }
