@@ -6,11 +6,14 @@
 //! ```
 //! - [`context`]: the files a build may read, and its Dockerfile among them
 //! - [`copy`]: COPY and the local part of ADD: what is selected, its digest, and writing it
-//! - [`add`]: ADD's archives
+//! - [`add`]: ADD's archives; [`remote`] and [`git`]: what it fetches, from where [`reach`] allows
 //!
 //! Invariants: every path inside a context, a stage or the tree that is written is resolved by openat2 inside its root;
-//! nothing here knows containers or the network.
+//! nothing here knows containers. Only what is said in the Dockerfile, or is the context, is fetched.
 
 pub mod add;
 pub mod context;
 pub mod copy;
+pub mod git;
+pub mod reach;
+pub mod remote;
