@@ -46,3 +46,7 @@ pub fn extract(
     let rules = Rules { whiteouts: false, devices: true, owner, newest, base };
     unpack(from, &root, None, Limits::default(), rules).map_err(Failure::Archive)
 }
+
+#[cfg(test)]
+#[path = "add_tests.rs"]
+mod tests;

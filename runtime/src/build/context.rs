@@ -19,7 +19,10 @@ use std::{
 
 use nix::fcntl::OFlag;
 
-use super::{add, copy};
+use super::{
+    add, copy,
+    ignore::{self, Ignore, IgnoreError},
+};
 use crate::{
     snapshot::{Inflate, Limits, Rules, UntarError, unpack},
     sys::path::open_in_root,
@@ -43,6 +46,14 @@ pub enum Error {
         path: String,
         /// What is wrong.
         why: &'static str,
+    },
+    /// A broken ignore file.
+    #[error("{path}: {source}")]
+    Ignore {
+        /// Its path.
+        path: String,
+        /// What is wrong.
+        source: IgnoreError,
     },
     /// The archive is broken or refused.
     #[error("Error processing tar file: {0}")]
@@ -128,7 +139,7 @@ impl Context {
     }
 
     /// As what COPY takes from.
-    pub fn source<'a>(&'a self, ignore: Option<&'a dyn copy::Filter>) -> copy::Source<'a> {
+    pub fn source<'a>(&'a self, ignore: Option<&'a Ignore>) -> copy::Source<'a> {
         copy::Source::context(&self.root, ignore)
     }
 
@@ -144,15 +155,14 @@ impl Context {
         Err(Error::NoDockerfile(names[0].to_owned()))
     }
 
-    /// What the build leaves out, and the name of the file that says so: `<Dockerfile>.dockerignore`, else
-    /// `.dockerignore`.
-    pub fn ignore_file(&self, dockerfile: &str) -> Result<Option<(Vec<u8>, String)>, Error> {
-        for name in [format!("{dockerfile}.dockerignore"), ".dockerignore".to_owned()] {
+    /// What the build leaves out: as `<Dockerfile>.dockerignore` says, else `.dockerignore`; nothing without either.
+    pub fn ignore(&self, dockerfile: &str) -> Result<Ignore, Error> {
+        for name in ignore::candidates(dockerfile) {
             if let Some(text) = self.read(&name)? {
-                return Ok(Some((text, name)));
+                return Ignore::parse(&text).map_err(|source| Error::Ignore { path: name, source });
             }
         }
-        Ok(None)
+        Ok(Ignore::default())
     }
 
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {

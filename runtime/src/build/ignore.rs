@@ -88,11 +88,6 @@ impl Ignore {
         self.rules.iter().all(|rule| rule.keeps)
     }
 
-    /// Whether it takes anything back that it excludes.
-    pub fn has_exceptions(&self) -> bool {
-        self.rules.iter().any(|rule| rule.keeps)
-    }
-
     /// Whether a file or folder is excluded; the path is relative to the root of the context, without `.` and `..`.
     pub fn excludes(&self, path: &[u8]) -> bool {
         let mut excluded = false;

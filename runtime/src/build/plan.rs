@@ -160,8 +160,7 @@ impl Plan {
     }
 
     pub(super) fn source(&self) -> Source<'_> {
-        let ignore = self.ignore.as_ref().map(|ignore| ignore as &dyn super::copy::Filter);
-        Source { hashes: Some(&self.hashes), ..self.context.source(ignore) }
+        Source { hashes: Some(&self.hashes), ..self.context.source(self.ignore.as_ref()) }
     }
 }
 

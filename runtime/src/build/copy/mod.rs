@@ -12,7 +12,7 @@
 mod chmod;
 mod content;
 mod digest;
-mod glob;
+mod parts;
 mod pick;
 mod place;
 mod walk;
@@ -23,17 +23,17 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
 };
 
+use self::pick::{Body, Pick};
 pub use self::{
     chmod::{Change, Chmod},
     digest::Hashes,
     place::make_workdir,
 };
-use self::{
-    glob::Excludes,
-    pick::{Body, Pick},
-};
 use crate::{
-    build::{add, ignore::Ignore},
+    build::{
+        add,
+        ignore::{Ignore, IgnoreError},
+    },
     digest::Digest,
 };
 
@@ -73,6 +73,9 @@ pub enum Error {
     /// A broken pattern.
     #[error("syntax error in pattern: {0}")]
     Pattern(String),
+    /// A broken `--exclude`.
+    #[error(transparent)]
+    Exclude(#[from] IgnoreError),
     /// A broken `--chmod`.
     #[error("invalid chmod parameter: '{0}'. it should be octal string and between 0 and 07777, or symbolic")]
     Chmod(String),
@@ -131,34 +134,13 @@ fn shown(path: &[u8]) -> String {
     String::from_utf8_lossy(path).into_owned()
 }
 
-/// What is left out of a source besides what the instruction excludes.
-pub trait Filter: Sync {
-    /// This path (from the source's root, without a slash before it) is left out, by itself or with a folder above it.
-    fn leaves_out(&self, path: &[u8], is_folder: bool) -> bool;
-
-    /// Below a folder that is left out something may be taken back in.
-    fn takes_back(&self) -> bool {
-        true
-    }
-}
-
-impl Filter for Ignore {
-    fn leaves_out(&self, path: &[u8], _is_folder: bool) -> bool {
-        self.excludes(path)
-    }
-
-    fn takes_back(&self) -> bool {
-        self.has_exceptions()
-    }
-}
-
 /// Where sources are.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     /// The root; links are resolved inside it.
     pub root: BorrowedFd<'a>,
     /// What is left out: `.dockerignore`.
-    pub ignore: Option<&'a dyn Filter>,
+    pub ignore: Option<&'a Ignore>,
     /// What kind of tree it is.
     pub kind: Kind,
     /// Hashes of files known already.
@@ -235,7 +217,7 @@ impl CopyRequest {
         whole.extend_from_slice(&self.dest);
         let folder = self.dest.is_empty() || self.dest == b"." || self.dest.ends_with(b"/");
         let mut clean = b"/".to_vec();
-        clean.extend(glob::parts(&whole).join(&b'/'));
+        clean.extend(parts::parts(&whole).join(&b'/'));
         if folder && clean != b"/" {
             clean.push(b'/');
         }
@@ -257,7 +239,7 @@ impl<'a> Selection<'a> {
 
     /// Sources of one instruction that come from another tree than the rest: to be [joined](Self::join).
     pub fn part(source: &Source<'a>, request: &CopyRequest) -> Result<Self, Error> {
-        let excludes = Excludes::new(&request.excludes)?;
+        let excludes = Ignore::new(request.excludes.iter().map(Vec::as_slice))?;
         let mut picks = Vec::new();
         for written in &request.sources {
             pick::pick(source, request, &excludes, written, &mut picks)?;
@@ -315,7 +297,7 @@ impl<'a> Selection<'a> {
 
 impl Source<'_> {
     /// A build context.
-    pub fn context<'a>(root: &'a impl AsFd, ignore: Option<&'a dyn Filter>) -> Source<'a> {
+    pub fn context<'a>(root: &'a impl AsFd, ignore: Option<&'a Ignore>) -> Source<'a> {
         Source { root: root.as_fd(), ignore, kind: Kind::Context, hashes: None }
     }
 

@@ -19,11 +19,14 @@ use nix::{
 
 use super::{
     CopyRequest, Error, Hashes, Heredoc, Kind, Source,
-    glob::{self, ANY_DEPTH, Excludes},
+    parts::{components, parts, plain},
     shown,
     walk::{self, Entry, FOLDER, Leave, Node, joined},
 };
-use crate::sys::path::open_in_root;
+use crate::{
+    build::{ignore::Ignore, pattern::Component},
+    sys::path::open_in_root,
+};
 
 /// Folders `**` goes down.
 const DEEPEST: usize = 256;
@@ -61,7 +64,7 @@ pub enum Body {
 impl<'a> Pick<'a> {
     /// A here-document.
     pub fn inline(source: Source<'a>, heredoc: &Heredoc) -> Self {
-        let name = glob::parts(&heredoc.name).pop().unwrap_or_default().to_vec();
+        let name = parts(&heredoc.name).pop().unwrap_or_default().to_vec();
         let body = Body::Inline(heredoc.content.clone());
         Self { root: source.root, kind: Kind::Context, hashes: None, from: name.clone(), name, body }
     }
@@ -81,7 +84,7 @@ fn nonempty(path: &[u8]) -> &[u8] {
 pub fn pick<'a>(
     source: &Source<'a>,
     request: &CopyRequest,
-    excludes: &Excludes,
+    excludes: &Ignore,
     written: &[u8],
     picks: &mut Vec<Pick<'a>>,
 ) -> Result<(), Error> {
@@ -89,9 +92,9 @@ pub fn pick<'a>(
         picks.push(with_parents(source, request, excludes, written)?);
         return Ok(());
     }
-    let parts = glob::parts(written);
-    let Some(first) = parts.iter().position(|part| glob::is_pattern(part)) else {
-        let path = parts.join(&b'/');
+    let all = components(&parts(written), false)?;
+    if let Some(path) = plain(&all) {
+        let path = path.join(&b'/');
         return match one(source, excludes, &path)? {
             Found::Pick(pick) => {
                 picks.push(pick);
@@ -100,11 +103,12 @@ pub fn pick<'a>(
             Found::Excluded => Ok(()),
             Found::Nothing => Err(missing(source, request, &path)),
         };
-    };
-    let above = parts[..first].join(&b'/');
+    }
+    let first = all.iter().position(|part| !matches!(part, Component::Name(_))).unwrap_or_default();
+    let above = plain(&all[..first]).unwrap_or_default().join(&b'/');
     let mut found = Finding::default();
     if let Some(folder) = folder(source, &above)? {
-        found.expand(&folder, &patterns(&parts[first..], false)?, &mut Vec::new()).map_err(Error::io(&above))?;
+        found.expand(&folder, &all[first..], &mut Vec::new()).map_err(Error::io(&above))?;
     }
     let mut any = false;
     for path in found.paths {
@@ -128,24 +132,6 @@ fn missing(source: &Source<'_>, request: &CopyRequest, path: &[u8]) -> Error {
     }
 }
 
-/// Parts to be matched. `**` is two stars in one name where it is not any depth.
-fn patterns(parts: &[&[u8]], any_depth: bool) -> Result<Vec<Vec<u8>>, Error> {
-    let mut patterns: Vec<Vec<u8>> = Vec::new();
-    for part in parts {
-        glob::check(part)?;
-        if *part == ANY_DEPTH {
-            match any_depth {
-                true if patterns.last().is_some_and(|last| last == ANY_DEPTH) => {}
-                true => patterns.push(part.to_vec()),
-                false => patterns.push(b"*".to_vec()),
-            }
-        } else {
-            patterns.push(part.to_vec());
-        }
-    }
-    Ok(patterns)
-}
-
 enum Found<'a> {
     Pick(Pick<'a>),
     Excluded,
@@ -153,7 +139,7 @@ enum Found<'a> {
 }
 
 /// What is at a path.
-fn one<'a>(source: &Source<'a>, excludes: &Excludes, path: &[u8]) -> Result<Found<'a>, Error> {
+fn one<'a>(source: &Source<'a>, excludes: &Ignore, path: &[u8]) -> Result<Found<'a>, Error> {
     let failed = || Error::io(path);
     let file = match open_in_root(source.root, OsStr::from_bytes(nonempty(path)), OFlag::O_PATH) {
         Err(error) if is_absent(&error) => return Ok(Found::Nothing),
@@ -165,9 +151,9 @@ fn one<'a>(source: &Source<'a>, excludes: &Excludes, path: &[u8]) -> Result<Foun
     let mut out = false;
     if let Some(ignore) = source.ignore {
         real = real_path(source.root, &file).map_err(failed())?;
-        out = (!path.is_empty() && ignore.leaves_out(path, is_folder))
-            || (!real.is_empty() && real != path && ignore.leaves_out(&real, is_folder));
-        if out && !(is_folder && ignore.takes_back()) {
+        out =
+            (!path.is_empty() && ignore.excludes(path)) || (!real.is_empty() && real != path && ignore.excludes(&real));
+        if out && !(is_folder && (ignore.may_keep_below(path) || ignore.may_keep_below(&real))) {
             return Ok(Found::Nothing);
         }
     }
@@ -181,7 +167,7 @@ fn one<'a>(source: &Source<'a>, excludes: &Excludes, path: &[u8]) -> Result<Foun
             return Ok(Found::Nothing);
         }
         Body::Tree(entries)
-    } else if excludes.leave_out(&name) {
+    } else if excludes.excludes(&name) {
         return Ok(Found::Excluded);
     } else if node.kind == SFlag::S_IFREG {
         Body::File(node)
@@ -222,20 +208,21 @@ struct Finding {
 }
 
 impl Finding {
-    fn expand(&mut self, folder: &OwnedFd, pattern: &[Vec<u8>], path: &mut Vec<Vec<u8>>) -> io::Result<()> {
+    fn expand(&mut self, folder: &OwnedFd, pattern: &[Component], path: &mut Vec<Vec<u8>>) -> io::Result<()> {
         let Some((first, rest)) = pattern.split_first() else { return Ok(()) };
         if path.len() > DEEPEST || !self.seen.insert((path.clone(), pattern.len())) {
             return Ok(());
         }
-        let any_depth = first == ANY_DEPTH;
+        let any_depth = matches!(first, Component::AnyDepth);
         if any_depth && !rest.is_empty() {
             self.expand(folder, rest, path)?;
         }
-        let names = if any_depth || glob::is_pattern(first) { walk::names(folder)? } else { vec![glob::plain(first)] };
+        let names = match first {
+            Component::Name(name) => vec![name.clone()],
+            Component::Glob(glob) => walk::names(folder)?.into_iter().filter(|name| glob.matches(name)).collect(),
+            Component::AnyDepth => walk::names(folder)?,
+        };
         for name in names {
-            if glob::is_pattern(first) && !any_depth && !glob::matches(first, &name) {
-                continue;
-            }
             let name_here = OsStr::from_bytes(&name).to_owned();
             let is_folder = match fstatat(folder, name_here.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
                 Err(Errno::ENOENT | Errno::ENAMETOOLONG) => continue,
@@ -258,31 +245,29 @@ impl Finding {
 fn with_parents<'a>(
     source: &Source<'a>,
     request: &CopyRequest,
-    excludes: &Excludes,
+    excludes: &Ignore,
     written: &[u8],
 ) -> Result<Pick<'a>, Error> {
     let pivot = written.windows(3).position(|part| part == b"/./");
     let (above, below) = pivot.map_or((&b""[..], written), |at| (&written[..at], &written[at + 3..]));
-    let above = glob::parts(above).join(&b'/');
-    let parts = glob::parts(below);
-    let whole = joined(&above, &parts.join(&b'/'));
-    let nothing = || {
-        if parts.iter().any(|part| glob::is_pattern(part)) {
-            Error::Nothing(request.instruction)
-        } else {
-            missing(source, request, &whole)
-        }
+    let above = parts(above).join(&b'/');
+    let below = parts(below);
+    let pattern = components(&below, true)?;
+    let whole = joined(&above, &below.join(&b'/'));
+    let nothing = || match plain(&pattern) {
+        Some(_) => missing(source, request, &whole),
+        None => Error::Nothing(request.instruction),
     };
     let Some(top) = folder(source, &above)? else { return Err(missing(source, request, &above)) };
     let failed = || Error::io(&whole);
     let prefix = if source.ignore.is_some() { real_path(source.root, &top).map_err(failed())? } else { above.clone() };
     let leave = Leave { ignore: source.ignore, prefix, excludes };
     let mut entries = Vec::new();
-    if parts.is_empty() {
+    if pattern.is_empty() {
         walk::walk(top, 0, &leave, &mut entries)?;
     } else {
         let mut found = Finding::default();
-        found.expand(&top, &patterns(&parts, true)?, &mut Vec::new()).map_err(failed())?;
+        found.expand(&top, &pattern, &mut Vec::new()).map_err(failed())?;
         let mut last: Option<Vec<Vec<u8>>> = None;
         let mut open: Vec<Vec<u8>> = Vec::new();
         let mut any = false;

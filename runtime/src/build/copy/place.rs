@@ -20,7 +20,7 @@ use nix::{
     unistd::{Gid, Uid, fchown},
 };
 
-use super::{Error, glob, walk::FOLDER};
+use super::{Error, parts::parts, walk::FOLDER};
 
 const MOST_LINKS: usize = 40;
 
@@ -132,7 +132,7 @@ impl<'a> Walk<'a> {
 /// WORKDIR: makes the folder and those above it where they are missing, for `owner`.
 pub fn make_workdir(target: BorrowedFd<'_>, path: &[u8], owner: (u32, u32), epoch: Option<i64>) -> Result<(), Error> {
     let mut walk = Walk::new(target, owner);
-    let path = [b"/", &glob::parts(path).join(&b'/')[..]].concat();
+    let path = [b"/", &parts(path).join(&b'/')[..]].concat();
     let made = walk.to(&path, true).and_then(|_| walk.finish(epoch));
     made.map_err(|error| match error.raw_os_error() {
         Some(libc::ENOTDIR) => Error::OntoFile(super::shown(&path)),

@@ -14,27 +14,8 @@ struct Bench {
     folder: tempfile::TempDir,
 }
 
-/// A filter of names: `!` takes back in.
-struct Names(&'static [&'static str]);
-
-impl Filter for Names {
-    fn leaves_out(&self, path: &[u8], _: bool) -> bool {
-        let path = std::str::from_utf8(path).unwrap();
-        let hit = |name: &str| path == name || path.starts_with(&format!("{name}/"));
-        let mut out = false;
-        for name in self.0 {
-            match name.strip_prefix('!') {
-                Some(back) if hit(back) => out = false,
-                None if hit(name) => out = true,
-                _ => {}
-            }
-        }
-        out
-    }
-
-    fn takes_back(&self) -> bool {
-        self.0.iter().any(|name| name.starts_with('!'))
-    }
+fn ignoring(text: &str) -> Ignore {
+    Ignore::parse(text.as_bytes()).unwrap()
 }
 
 impl Bench {
@@ -62,7 +43,7 @@ impl Bench {
         self
     }
 
-    fn run(&self, kind: Kind, ignore: Option<&dyn Filter>, request: &CopyRequest) -> Result<Digest, Error> {
+    fn run(&self, kind: Kind, ignore: Option<&Ignore>, request: &CopyRequest) -> Result<Digest, Error> {
         let root = File::open(self.src("")).unwrap();
         let target = File::open(self.dst("")).unwrap();
         let source = Source { root: root.as_fd(), ignore, kind, hashes: None };
@@ -244,9 +225,9 @@ fn what_is_ignored_is_not_there() {
     let bench = Bench::new();
     bench.file("kept", "1").file("secret", "2").file("d/secret", "3").file("d/keep/x", "4").file("d/y", "5");
     symlink("d", bench.src("way")).unwrap();
-    let plain = Names(&["secret", "d/secret"]);
+    let plain = ignoring("secret\nd/secret");
     bench.run(Kind::Context, Some(&plain), &request(&["."], "/a")).unwrap();
-    let back = Names(&["d", "!d/keep"]);
+    let back = ignoring("d\n!d/keep");
     bench.run(Kind::Context, Some(&back), &request(&["."], "/b")).unwrap();
     bench.run(Kind::Context, Some(&back), &request(&["d"], "/c")).unwrap();
     bench.run(Kind::Context, Some(&back), &request(&["way"], "/e")).unwrap();
@@ -276,16 +257,16 @@ fn what_is_ignored_is_not_there() {
         ]
     );
     for (filter, source) in [
-        (Names(&["secret"]), "secret"),
-        (Names(&["d"]), "d"),
-        (Names(&["d"]), "d/y"),
-        (Names(&["d"]), "way/y"),
-        (Names(&["d", "!d/nothing"]), "d"),
+        (ignoring("secret"), "secret"),
+        (ignoring("d"), "d"),
+        (ignoring("d"), "d/y"),
+        (ignoring("d"), "way/y"),
+        (ignoring("d\n!d/nothing"), "d"),
     ] {
         let missing = bench.run(Kind::Context, Some(&filter), &request(&[source], "/z")).unwrap_err();
         assert!(matches!(missing, Error::NotInContext { .. }), "{source}: {missing}");
     }
-    let missing = bench.run(Kind::Context, Some(&Names(&["secret"])), &request(&["sec*"], "/z")).unwrap_err();
+    let missing = bench.run(Kind::Context, Some(&ignoring("secret")), &request(&["sec*"], "/z")).unwrap_err();
     assert!(matches!(missing, Error::Nothing("COPY")), "{missing}");
 }
 

@@ -16,7 +16,8 @@ use nix::{
     sys::stat::{FileStat, Mode, SFlag, fstatat},
 };
 
-use super::{Error, Filter, glob::Excludes};
+use super::Error;
+use crate::build::ignore::Ignore;
 
 /// Folders deep at most, and entries of one source.
 const DEEPEST: usize = 512;
@@ -87,21 +88,22 @@ pub struct Entry {
 /// What to leave out of a tree.
 pub struct Leave<'a> {
     /// By path from the source's root.
-    pub ignore: Option<&'a dyn Filter>,
+    pub ignore: Option<&'a Ignore>,
     /// The tree's own path from the source's root.
     pub prefix: Vec<u8>,
     /// By path in the tree.
-    pub excludes: &'a Excludes,
+    pub excludes: &'a Ignore,
 }
 
 impl Leave<'_> {
-    fn leaves_out(&self, path: &[u8], is_folder: bool) -> bool {
-        self.excludes.leave_out(path)
-            || self.ignore.is_some_and(|ignore| ignore.leaves_out(&joined(&self.prefix, path), is_folder))
+    fn leaves_out(&self, path: &[u8]) -> bool {
+        self.excludes.excludes(path) || self.ignore.is_some_and(|ignore| ignore.excludes(&joined(&self.prefix, path)))
     }
 
-    fn takes_back(&self) -> bool {
-        self.excludes.take_back() || self.ignore.is_some_and(Filter::takes_back)
+    /// Something below this folder, which is left out, may not be.
+    fn takes_back(&self, path: &[u8]) -> bool {
+        self.excludes.may_keep_below(path)
+            || self.ignore.is_some_and(|ignore| ignore.may_keep_below(&joined(&self.prefix, path)))
     }
 }
 
@@ -179,8 +181,8 @@ pub fn walk_from(
         let stat = fstatat(&level.folder, name_here, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(failed)?;
         let node = Node::from(&stat);
         let is_folder = node.kind == SFlag::S_IFDIR;
-        let out = leave.leaves_out(&path, is_folder);
-        if (out && !(is_folder && leave.takes_back())) || node.kind == SFlag::S_IFSOCK {
+        let out = leave.leaves_out(&path);
+        if (out && !(is_folder && leave.takes_back(&path))) || node.kind == SFlag::S_IFSOCK {
             path.truncate(length);
             continue;
         }
@@ -233,11 +235,11 @@ pub fn add(
         let last = depth + 1 == path.len();
         let mut entry = Entry { depth, name: name.clone(), node, link: Vec::new(), implied: !last };
         if last {
-            let out = leave.leaves_out(&whole, is_folder);
+            let out = leave.leaves_out(&whole);
             if node.kind == SFlag::S_IFLNK {
                 entry.link = readlinkat(&folder, name_here).map_err(failed)?.as_bytes().to_vec();
             }
-            if node.kind == SFlag::S_IFSOCK || (out && !(is_folder && leave.takes_back())) {
+            if node.kind == SFlag::S_IFSOCK || (out && !(is_folder && leave.takes_back(&whole))) {
                 break;
             }
             entries.push(entry);
