@@ -153,7 +153,8 @@ impl Job<'_> {
         work().inspect_err(|error| {
             if error.kind() != ErrorKind::Cancelled {
                 let message = error.message().to_owned();
-                let exit_code = error.source().and_then(|source| source.downcast_ref::<NonZeroExit>()).map(|exit| exit.0);
+                let exit_code =
+                    error.source().and_then(|source| source.downcast_ref::<NonZeroExit>()).map(|exit| exit.0);
                 (self.tell)(BuildEvent::Failed { step, message, exit_code });
             }
         })

@@ -73,6 +73,11 @@ pub enum StepSource {
         /// Most bytes; half the memory when `None`.
         size_bytes: Option<u64>,
     },
+    /// A program that can be run and not written.
+    Script {
+        /// Its text.
+        content: Vec<u8>,
+    },
     /// A file in memory that is in no layer.
     Secret {
         /// Its content.

@@ -6,7 +6,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use super::{
     context::Context,
     copy::{Hashes, Source},
-    dockerfile::{Base, BuildArgs, Dockerfile, Graph, Instruction, LintContext, Located, PREDEFINED, Planned, Scope, lint},
+    dockerfile::{
+        Base, BuildArgs, Dockerfile, Graph, Instruction, LintContext, Located, PREDEFINED, Planned, Scope, lint,
+    },
     ignore::Ignore,
 };
 use crate::{
@@ -26,7 +28,7 @@ pub struct Plan {
     pub platform: Platform,
     folder: PathBuf,
     context: Context,
-    ignore: Option<Ignore>,
+    ignore: Ignore,
     hashes: Hashes,
     dockerfile: Dockerfile,
     graph: Graph,
@@ -45,7 +47,7 @@ impl Plan {
     /// No Dockerfile, or one that can't be built, in Docker's words with line and text.
     pub fn new(request: &BuildImage, context: Context, folder: PathBuf) -> Result<Self> {
         let (text, path) = context.dockerfile(request.dockerfile.as_deref().filter(|path| !path.is_empty()))?;
-        let ignore = context.ignore_file(&path)?.map(|(text, _)| Ignore::parse(&text)).transpose()?;
+        let ignore = context.ignore(&path)?;
         let dockerfile = Dockerfile::parse(&text)?;
         let platform = match request.platform.as_deref().filter(|text| !text.is_empty()) {
             None => Platform::host(),
@@ -57,7 +59,8 @@ impl Plan {
         let args = BuildArgs::new(given.clone(), &platform.to_string(), &Platform::host().to_string());
         let graph = Graph::new(&dockerfile, &args, request.target.as_deref())?;
 
-        let findings = lint(&dockerfile, LintContext { build_args: Some(&args), ignore: ignore.as_ref(), ..LintContext::default() });
+        let findings =
+            lint(&dockerfile, LintContext { build_args: Some(&args), ignore: Some(&ignore), ..LintContext::default() });
         let mut warnings: Vec<BuildWarning> = findings
             .into_iter()
             .map(|finding| BuildWarning {
@@ -120,7 +123,11 @@ impl Plan {
     /// It is no number.
     pub fn epoch(&self) -> Result<Option<i64>> {
         let wrong = |text: &str| Error::invalid(format!("invalid {EPOCH}: {text}"));
-        self.epoch.as_deref().filter(|text| !text.is_empty()).map(|text| text.parse().map_err(|_| wrong(text))).transpose()
+        self.epoch
+            .as_deref()
+            .filter(|text| !text.is_empty())
+            .map(|text| text.parse().map_err(|_| wrong(text)))
+            .transpose()
     }
 
     pub(super) fn stages(&self) -> &[usize] {
@@ -143,10 +150,6 @@ impl Plan {
         &self.dockerfile.stages[stage].instructions
     }
 
-    pub(super) fn from_text(&self, stage: usize) -> &str {
-        &self.dockerfile.stages[stage].from.original
-    }
-
     pub(super) fn scope(&self) -> Scope {
         self.graph.scope()
     }
@@ -160,7 +163,7 @@ impl Plan {
     }
 
     pub(super) fn source(&self) -> Source<'_> {
-        Source { hashes: Some(&self.hashes), ..self.context.source(self.ignore.as_ref()) }
+        Source { hashes: Some(&self.hashes), ..self.context.source(Some(&self.ignore)) }
     }
 }
 

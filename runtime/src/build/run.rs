@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    request::{BuildNetwork, Secret},
+    request::BuildNetwork,
     view::BuildEvent,
 };
 
@@ -92,8 +92,7 @@ impl Stage<'_, '_> {
             Script::Shell(line) => self.config.in_shell(&line),
             Script::File { name, content } => {
                 let target = format!("{SCRIPTS}/{name}");
-                let content = Secret(content.into_bytes());
-                let source = StepSource::Secret { content, made: (0o755, 0, 0) };
+                let source = StepSource::Script { content: content.into_bytes() };
                 mounts.push(StepMount { target: target.clone(), read_only: true, source });
                 vec![target]
             }
@@ -110,7 +109,12 @@ impl Stage<'_, '_> {
 
     /// What the result may depend on: proxies are a matter of the place, unless the Dockerfile asks for them.
     fn key_environment(&self) -> Vec<String> {
-        let own: Vec<&str> = self.scope.args().map(|(name, _)| name).chain(self.scope.env().iter().map(|(name, _)| name.as_str())).collect();
+        let own: Vec<&str> = self
+            .scope
+            .args()
+            .map(|(name, _)| name)
+            .chain(self.scope.env().iter().map(|(name, _)| name.as_str()))
+            .collect();
         let env = self.environment().into_iter();
         env.filter(|(name, _)| !PREDEFINED.contains(&name.as_str()) || own.contains(&name.as_str()))
             .map(|(name, value)| format!("{name}={value}"))
@@ -204,5 +208,7 @@ impl Stage<'_, '_> {
 }
 
 fn base_name(path: Option<&str>) -> Option<String> {
-    path.and_then(|path| path.trim_end_matches('/').rsplit('/').next()).filter(|name| !name.is_empty()).map(str::to_owned)
+    path.and_then(|path| path.trim_end_matches('/').rsplit('/').next())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
 }

@@ -4,9 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     cache::{Entry, Key, KeyOf},
-    dockerfile::{
-        Base, Command, Healthcheck, Instruction, Located, Onbuild, Scope, parse_instruction, ports,
-    },
+    dockerfile::{Base, Command, Healthcheck, Instruction, Located, Onbuild, Scope, parse_instruction, ports},
     execute::{Finished, Job},
     host::{Changes, MadeLayer},
 };

@@ -4,8 +4,8 @@ use super::{
     cache::{Key, KeyOf},
     copy::{Chmod, CopyRequest, Heredoc, Selection, Source as Tree},
     dockerfile::{Add, Copy, Source},
-    host::{Fetched, Wanted},
     git::GitSource,
+    host::{Fetched, Wanted},
     remote,
     stage::{Did, Stage},
 };
@@ -110,10 +110,8 @@ impl Stage<'_, '_> {
             }
         }
         request.workdir = self.config.working_dir().as_bytes().to_vec();
-        request.excludes = excludes
-            .iter()
-            .map(|text| Ok(self.scope.expand(text)?.into_bytes()))
-            .collect::<Result<_>>()?;
+        request.excludes =
+            excludes.iter().map(|text| Ok(self.scope.expand(text)?.into_bytes())).collect::<Result<_>>()?;
         request.instruction = instruction;
         Ok(request)
     }

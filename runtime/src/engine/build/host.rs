@@ -163,9 +163,8 @@ impl Host for Builder {
 
     fn adopt(&self, changes: Box<dyn Changes>, below: &[DiffId], clamp: Option<i64>) -> Result<Option<MadeLayer>> {
         let upper = changes.upper();
-        let failed = |error: std::io::Error| {
-            crate::durable::io_error("a step's files can't be read", error.kind(), error)
-        };
+        let failed =
+            |error: std::io::Error| crate::durable::io_error("a step's files can't be read", error.kind(), error);
         if std::fs::read_dir(upper).map_err(failed)?.next().is_none() {
             return Ok(None);
         }

@@ -3,7 +3,6 @@
 //! What a build works on is in `builds/work/<name>`, which goes with it and is swept at start. Its layers are leased until
 //! an image or the cache has them.
 
-mod files;
 mod host;
 mod remote;
 mod steps;
@@ -98,10 +97,8 @@ impl std::fmt::Debug for Engine {
 impl Folder {
     fn make(engine: &Engine) -> Result<Self> {
         let path = engine.inner.paths.build_work().join(durable::fresh_name(""));
-        for folder in [&path, &path.join("gone")] {
-            fs::create_dir(folder)
-                .map_err(|error| durable::io_error("the build's folder can't be made", error.kind(), error))?;
-        }
+        fs::create_dir(&path)
+            .map_err(|error| durable::io_error("the build's folder can't be made", error.kind(), error))?;
         Ok(Self { path, trash: engine.inner.paths.trash(), engine: engine.clone() })
     }
 
