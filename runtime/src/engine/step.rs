@@ -13,13 +13,7 @@ mod leftover;
 mod mounts;
 mod upper;
 
-use std::{
-    fs, io,
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, io, ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
