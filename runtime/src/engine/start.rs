@@ -212,8 +212,9 @@ impl Engine {
         undo.push("run folder", move || fs::remove_dir_all(gone));
         etc::write(paths, record, None).map_err(failed)?;
         if around.network == spec::Network::Host {
-            // Its name servers may be on the host's own loopback, which is the container's as well.
-            fs::copy("/etc/resolv.conf", etc::path(&paths.container(&record.id), "resolv.conf")).map_err(failed)?;
+            // Its name servers may be on the host's own loopback, which is the container's as well. Without a file there
+            // is the one just written.
+            let _ = fs::copy("/etc/resolv.conf", etc::path(&paths.container(&record.id), "resolv.conf"));
         }
         if record.request.auto_remove {
             // The kernel's mark that an unsynced folder must not be used again, meant for power loss: after that such a

@@ -8,7 +8,7 @@ use std::{
     os::fd::AsFd,
 };
 
-use super::failure::{Result, Stage, refuse};
+use super::failure::{PREFIX, Result, Stage, refuse};
 use crate::sys::open;
 
 const MAX_FILE: u64 = 4 << 20;
@@ -128,19 +128,31 @@ fn read(root: impl AsFd, path: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// Who is to own a file can't be found out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct OwnerError(String);
+
 /// Owner and group for files, from `user[:group]` by name or number, in the root file system behind a handle. Without a
 /// group it is the user's own for a name, and the same number for a number.
 ///
 /// # Errors
 /// In Docker's words when there is no such user or group.
-pub fn owner_in(root: impl AsFd, owner: &str) -> Result<(u32, u32)> {
-    let (user, group) = owner.split_once(':').map_or((owner, None), |(user, group)| (user, Some(group)));
-    if let (Some(uid), None) = (numeric(user)?, group) {
-        return Ok((uid, uid));
-    }
-    let found = resolve_in(root, owner, &[])?;
-    // A number is meant as one, even where the image has a user of that name.
-    Ok((numeric(user)?.unwrap_or(found.uid), found.gid))
+pub fn owner_in(root: impl AsFd, owner: &str) -> Result<(u32, u32), OwnerError> {
+    let found = || {
+        let (user, group) = owner.split_once(':').map_or((owner, None), |(user, group)| (user, Some(group)));
+        match (numeric(user)?, group) {
+            (Some(uid), None) => Ok((uid, uid)),
+            // A number is meant as one, even where the image has a user of that name.
+            (number, _) => {
+                let found = resolve_in(root, owner, &[])?;
+                Ok((number.unwrap_or(found.uid), found.gid))
+            }
+        }
+    };
+    found().map_err(|failure: crate::monitor::protocol::Failure| {
+        OwnerError(failure.message.strip_prefix(PREFIX).unwrap_or(&failure.message).to_owned())
+    })
 }
 
 /// Resolves a user in the root file system behind a handle.
