@@ -129,6 +129,10 @@ fn archives_are_told_by_their_content_and_unpacked() {
             fs::read(bench.folder.path().join("src").join(name)).unwrap()
         );
     }
+    bench.put("own", &tar(&[(EntryType::Directory, "./", ""), (FILE, "./x", "1")]));
+    bench.add("own", "/own/").unwrap();
+    let meta = fs::metadata(bench.at("own")).unwrap();
+    assert_eq!((meta.uid(), meta.mode() & 0o7777, meta.mtime()), (7, 0o640, 1_000_000_000), "as the archive says");
     bench.run(|request| request.unpack = false, "plain", "/whole.tar").unwrap();
     assert_eq!(fs::read(bench.at("whole.tar")).unwrap(), plain);
     bench.run(|request| request.chown = Some((5, 6)), "plain", "/owned").unwrap();

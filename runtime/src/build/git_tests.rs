@@ -5,7 +5,7 @@ use std::{io::Write as _, net::TcpListener, os::fd::AsRawFd as _, path::PathBuf,
 use super::*;
 
 const LAX: Reach = Reach { private: true, most_bytes: 1 << 20, stall: Duration::from_secs(5) };
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn git(dir: &Path, arguments: &[&str]) {
     let run = Command::new("git")

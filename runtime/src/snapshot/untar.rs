@@ -218,12 +218,11 @@ impl Writer<'_> {
         }
         let Some(name) = parts.pop() else {
             return match kind {
-                // The folder below which things go belongs to whoever asked, not to the stream.
-                EntryType::Directory if !self.rules.base.is_empty() => Ok(()),
                 EntryType::Directory => {
-                    let root = self.root.as_fd();
-                    folder_meta(root, OsStr::new("."), &meta).map_err(failed)?;
-                    self.folder_times.push((Vec::new(), meta.mtime));
+                    let base = self.rules.base.clone();
+                    let folder = self.parents.get(self.root, &base).map_err(failed)?;
+                    folder_meta(folder.as_fd(), OsStr::new("."), &meta).map_err(failed)?;
+                    self.folder_times.push((base, meta.mtime));
                     Ok(())
                 }
                 _ => Err(refused("the root must be a folder")),
