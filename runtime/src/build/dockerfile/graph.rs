@@ -87,6 +87,11 @@ impl Graph {
         self.order.iter().filter_map(|index| self.stages.get(*index))
     }
 
+    /// What a stage begins from, needed or not.
+    pub fn base(&self, stage: usize) -> Option<&Base> {
+        self.stages.get(stage).map(|stage| &stage.base)
+    }
+
     /// The number of the target.
     pub fn target_index(&self) -> usize {
         self.order.last().copied().unwrap_or_default()

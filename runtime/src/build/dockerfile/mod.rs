@@ -21,6 +21,7 @@ mod graph;
 mod healthcheck;
 mod instruction;
 mod lex;
+mod lint;
 mod mount;
 mod parse;
 mod port;
@@ -40,6 +41,7 @@ pub use self::{
         Security, Source,
     },
     lex::{Check, Directives},
+    lint::{Finding, LintContext, Rule, lint},
     mount::{Mount, MountKind, MountSpec, Sharing},
     parse::parse_instruction,
     port::ports,
