@@ -12,11 +12,6 @@ fn error(text: &str) -> String {
     Dockerfile::parse(text.as_bytes()).unwrap_err().message().to_owned()
 }
 
-/// The instructions of a one-stage file.
-fn instructions(text: &str) -> Vec<Instruction> {
-    parse(text).stages.remove(0).instructions.into_iter().map(|line| line.node).collect()
-}
-
 fn one(line: &str) -> Instruction {
     parse_instruction(line).unwrap().node
 }
