@@ -103,7 +103,7 @@ impl Pattern {
             };
             tokens.push(token);
         }
-        Ok(Self { tokens })
+        Ok(Self { tokens: joined(tokens) })
     }
 
     /// Whether the whole path matches.
@@ -137,10 +137,7 @@ impl Pattern {
         let mut path = Vec::new();
         for token in &self.tokens {
             let Token::Exactly(unit) = token else { return None };
-            match char::from_u32(*unit) {
-                Some(char) => path.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
-                None => path.push((unit - STRAY) as u8),
-            }
+            push_unit(&mut path, *unit);
         }
         Some(path)
     }
@@ -187,6 +184,28 @@ impl Pattern {
             states[index + 1] |= go;
         }
         self.skip(states);
+    }
+}
+
+/// Reads literal runs again: bytes that an escape stood between may be a character together.
+fn joined(tokens: Vec<Token>) -> Vec<Token> {
+    let (mut joined, mut literal) = (Vec::new(), Vec::new());
+    for token in tokens {
+        if let Token::Exactly(unit) = token {
+            push_unit(&mut literal, unit);
+        } else {
+            joined.extend(units(&std::mem::take(&mut literal)).map(Token::Exactly));
+            joined.push(token);
+        }
+    }
+    joined.extend(units(&literal).map(Token::Exactly));
+    joined
+}
+
+fn push_unit(bytes: &mut Vec<u8>, unit: Unit) {
+    match char::from_u32(unit) {
+        Some(char) => bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+        None => bytes.push((unit - STRAY) as u8),
     }
 }
 

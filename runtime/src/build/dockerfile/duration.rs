@@ -30,14 +30,14 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         let (number, after) = rest.split_at(end);
         let unit_end = after.find(|char: char| char.is_ascii_digit() || char == '.').unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_end);
-        let scale = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale).ok_or_else(|| {
-            let (unit, text) = (super::words::quoted(unit), super::words::quoted(text));
-            format!("time: unknown unit {unit} in duration {text}")
-        })?;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
             return Err(invalid());
         }
+        let scale = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale).ok_or_else(|| {
+            let (unit, text) = (super::words::quoted(unit), super::words::quoted(text));
+            format!("time: unknown unit {unit} in duration {text}")
+        })?;
         let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid())? };
         let mut part = whole.checked_mul(scale).ok_or_else(invalid)?;
         let mut place = scale;

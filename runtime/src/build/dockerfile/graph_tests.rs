@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use super::*;
 
 fn build_args(given: &[(&str, &str)]) -> BuildArgs {
@@ -133,7 +135,7 @@ fn scopes_of_stages() {
 fn long_chains_are_ordered() {
     let mut file = "FROM a AS s0\n".to_owned();
     for index in 1..3000 {
-        file += &format!("FROM s{} AS s{index}\nCOPY --from={} / /\n", index - 1, index / 2);
+        writeln!(file, "FROM s{} AS s{index}\nCOPY --from={} / /", index - 1, index / 2).unwrap();
     }
     assert_eq!(needed(&file, None), (0..3000).collect::<Vec<_>>());
 }

@@ -54,7 +54,8 @@ pub fn lint(file: &Dockerfile, context: LintContext<'_>) -> Vec<Finding> {
     }
     linter.secrets_in(&file.global_args.iter().map(as_instruction).collect::<Vec<_>>());
     linter.bases();
-    let graph = Graph::new(file, context.build_args.unwrap_or(&BuildArgs::default()), None).ok();
+    let usual = BuildArgs::new([], "linux/amd64", "linux/amd64");
+    let graph = Graph::new(file, context.build_args.unwrap_or(&usual), None).ok();
     let mut scopes: Vec<Option<(Scope, bool)>> = Vec::new();
     for stage in &file.stages {
         linter.stage(stage);

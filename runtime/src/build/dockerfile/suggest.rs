@@ -25,16 +25,20 @@ pub(super) fn nearest<'a>(word: &str, options: impl IntoIterator<Item = &'a str>
     best.map(|(_, option)| option)
 }
 
-/// Insertions, removals and replacements from one to the other.
+/// Insertions, removals, replacements and swaps of neighbours from one to the other.
 fn distance(left: &[char], right: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
+    let (mut before, mut last): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=right.len()).collect());
     for (line, a) in left.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        let mut row = vec![line + 1];
         for (column, b) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+            let replaced = last[column] + usize::from(a != b);
+            let mut least = replaced.min(last[column + 1] + 1).min(row[column] + 1);
+            if line > 0 && column > 0 && *a == right[column - 1] && left[line - 1] == *b {
+                least = least.min(before[column - 1] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut last, row);
     }
-    row[right.len()]
+    last[right.len()]
 }

@@ -1,0 +1,2 @@
+# check=oops
+FROM alpine

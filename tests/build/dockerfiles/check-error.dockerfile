@@ -1,0 +1,3 @@
+# check=skip=StageNameCasing;error=true
+FROM alpine AS Base
+MAINTAINER me

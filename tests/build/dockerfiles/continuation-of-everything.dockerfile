@@ -1,0 +1,6 @@
+F\
+ROM al\
+pine
+RU\
+N tr\
+ue

@@ -1,0 +1,4 @@
+# about this file
+# escape=`
+FROM alpine
+RUN echo a`

@@ -1,0 +1,4 @@
+#	  eScApE =  `  
+FROM alpine
+RUN one `
+    two

@@ -1,0 +1,6 @@
+# syntax=docker/dockerfile:1
+# escape=\
+# check=skip=JSONArgsRecommended
+
+FROM alpine
+CMD echo hi

@@ -1,0 +1,5 @@
+# escape=`
+FROM mcr.example.com/nanoserver
+COPY testfile.txt c:\
+RUN dir c:\
+ENV p=`$x q="a b"

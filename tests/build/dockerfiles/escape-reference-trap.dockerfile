@@ -1,0 +1,3 @@
+FROM mcr.example.com/nanoserver
+COPY testfile.txt c:\\
+RUN dir c:\

@@ -1,0 +1,2 @@
+FROM alpine
+EXPOSE 80/tcp 80/udp 8000-8010 $PORT

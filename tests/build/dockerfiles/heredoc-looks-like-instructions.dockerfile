@@ -1,0 +1,6 @@
+FROM alpine
+RUN <<EOF
+FROM nowhere
+RUN nothing \
+EOF
+RUN true

@@ -1,0 +1,4 @@
+from alpine as base
+run true
+copy --from=base /a /b
+cmd ["a"]

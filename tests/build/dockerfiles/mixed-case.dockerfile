@@ -1,0 +1,4 @@
+FROM alpine
+Run true
+RUN true
+run true

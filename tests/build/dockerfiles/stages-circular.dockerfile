@@ -1,0 +1,3 @@
+FROM a AS one
+COPY --from=two / /
+FROM one AS two

@@ -1,0 +1,2 @@
+FROM a AS self
+COPY --from=self /x /y

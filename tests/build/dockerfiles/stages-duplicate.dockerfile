@@ -1,0 +1,4 @@
+FROM a AS x
+FROM b AS x
+FROM x
+COPY --from=x / /

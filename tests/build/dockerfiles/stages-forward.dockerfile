@@ -1,0 +1,4 @@
+FROM a AS one
+COPY --from=two / /
+FROM b AS two
+FROM one

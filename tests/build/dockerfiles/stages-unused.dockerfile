@@ -1,0 +1,6 @@
+FROM a AS unused
+RUN one
+FROM b AS used
+FROM used AS last
+COPY --from=0 / /
+FROM last

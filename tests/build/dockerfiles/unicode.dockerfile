@@ -1,0 +1,3 @@
+FROM alpine
+LABEL naïve="日本語 ✓"
+RUN echo “quotes”

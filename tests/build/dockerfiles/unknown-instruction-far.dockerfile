@@ -1,0 +1,4 @@
+FROM alpine
+
+INSTALL curl \
+  wget

@@ -1,0 +1,3 @@
+FROM alpine
+VOLUME ["/data", "/with space"]
+VOLUME /var/log /var/db $X
