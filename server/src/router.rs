@@ -24,7 +24,8 @@ use crate::{
     },
     live,
     ui::{
-        account, assets, audit, build_cache, build_new, builds, container, container_actions, container_logs, containers,
+        account, assets, audit, build_cache, build_new, builds, container, container_actions, container_logs,
+        containers,
         error::{self, Fault},
         images, launch, operations, overview, sign_in,
     },

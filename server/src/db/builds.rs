@@ -70,13 +70,12 @@ impl Db {
     /// # Errors
     /// When the database can't be read.
     pub async fn builds(&self, limit: u32) -> Result<Vec<BuildRow>> {
-        let rows = sqlx::query(
-            "SELECT * FROM builds JOIN operations USING (id) ORDER BY state <> 'running', id DESC LIMIT ?",
-        )
-            .bind(limit)
-            .fetch_all(&self.read)
-            .await
-            .map_err(failed)?;
+        let rows =
+            sqlx::query("SELECT * FROM builds JOIN operations USING (id) ORDER BY state <> 'running', id DESC LIMIT ?")
+                .bind(limit)
+                .fetch_all(&self.read)
+                .await
+                .map_err(failed)?;
         Ok(rows.iter().map(read).collect())
     }
 
@@ -111,12 +110,11 @@ impl Db {
     /// # Errors
     /// When the database can't be read.
     pub async fn cut_off_builds(&self) -> Result<Vec<i64>> {
-        let rows = sqlx::query(
-            "SELECT * FROM builds JOIN operations USING (id) WHERE course = '' AND state <> 'running'",
-        )
-            .fetch_all(&self.read)
-            .await
-            .map_err(failed)?;
+        let rows =
+            sqlx::query("SELECT * FROM builds JOIN operations USING (id) WHERE course = '' AND state <> 'running'")
+                .fetch_all(&self.read)
+                .await
+                .map_err(failed)?;
         Ok(rows.iter().map(|row| row.get("id")).collect())
     }
 

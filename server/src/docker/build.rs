@@ -176,7 +176,7 @@ fn asked(query: &Query) -> Result<BuildImage> {
         build_args: json(query, "buildargs")?.unwrap_or_default(),
         labels: json(query, "labels")?.unwrap_or_default(),
         target: query.text("target").map(str::to_owned),
-        platform: query.text("platform").map(|text| text.to_ascii_lowercase()),
+        platform: query.text("platform").map(str::to_ascii_lowercase),
         no_cache: query.flag("nocache"),
         pull: query.flag("pull"),
         cache_from: json(query, "cachefrom")?.unwrap_or_default(),
@@ -239,8 +239,7 @@ fn auths(headers: &HeaderMap) -> Result<BTreeMap<String, RegistryAuth>> {
     };
     let wrong = |why: &str| Failure::invalid(format!("invalid X-Registry-Config header: {why}"));
     let text = decoded(header.as_bytes()).ok_or_else(|| wrong("it is not base64"))?;
-    let configs: BTreeMap<String, AuthConfig> =
-        serde_json::from_slice(&text).map_err(|_| wrong("it is not JSON"))?;
+    let configs: BTreeMap<String, AuthConfig> = serde_json::from_slice(&text).map_err(|_| wrong("it is not JSON"))?;
     let mut auths = BTreeMap::new();
     for (address, config) in configs {
         let host = address.trim_start_matches("https://").trim_start_matches("http://");
@@ -306,7 +305,8 @@ mod tests {
 
     #[test]
     fn credentials_come_by_host() {
-        let config = r#"{"https://index.docker.io/v1/":{"username":"me","password":"pw"},"host:5000":{"auth":"YTpi"},"x":{}}"#;
+        let config =
+            r#"{"https://index.docker.io/v1/":{"username":"me","password":"pw"},"host:5000":{"auth":"YTpi"},"x":{}}"#;
         let mut headers = HeaderMap::new();
         headers.insert("x-registry-config", URL_SAFE.encode(config).parse().unwrap());
         let found = auths(&headers).unwrap();

@@ -27,7 +27,7 @@ pub(super) async fn prune(
     query: Query,
 ) -> Result<Response> {
     let pruned = ops::builds::prune_cache(&app, &actor, asked(&query)?).await?;
-    let ids: Vec<_> = pruned.removed.iter().map(|key| key.hex().to_owned()).collect();
+    let ids: Vec<_> = pruned.removed.iter().map(|key| key.hex()).collect();
     json(&value!({ "CachesDeleted": ids, "SpaceReclaimed": pruned.reclaimed_bytes }))
 }
 
@@ -64,7 +64,9 @@ mod tests {
         assert!(prune.all);
         assert_eq!((prune.unused_for, prune.keep_bytes), (Some(Duration::from_secs(86_400)), Some(1024)));
         assert_eq!(prune.ids, ["ab"]);
-        for text in [r#"filters={"until":["soon"]}"#, r#"filters={"colour":["red"]}"#, "keep-storage=x", "min-free-space=1"] {
+        for text in
+            [r#"filters={"until":["soon"]}"#, r#"filters={"colour":["red"]}"#, "keep-storage=x", "min-free-space=1"]
+        {
             assert!(read(text).is_err(), "{text}");
         }
     }

@@ -131,14 +131,18 @@ pub(in crate::live) async fn serve<T>(
             },
             _ = ping.tick() => if !send(&mut socket, Message::Ping(bytes::Bytes::new())).await { return },
             event = lines.recv(), if !ended => match event {
-                Some(event) => value(event).into_iter().for_each(|line| waiting.push(line)),
+                Some(event) => if let Some(line) = value(event) {
+                    waiting.push(line);
+                },
                 None => ended = true,
             },
             _ = batch.tick() => {
                 // Whatever came while the last batch was on its way is taken first, so that the container's side
                 // never waits for this one.
                 while let Ok(event) = lines.try_recv() {
-                    value(event).into_iter().for_each(|line| waiting.push(line));
+                    if let Some(line) = value(event) {
+                        waiting.push(line);
+                    }
                 }
                 if let Some(text) = waiting.take() {
                     if !send(&mut socket, Message::Text(text.into())).await {

@@ -80,7 +80,8 @@ pub struct BuildForm {
     pub cpus: String,
     /// The build this one is like.
     pub from: Option<i64>,
-    secrets: [String; SECRETS],
+    /// Their values; no page shows them.
+    pub secrets: [String; SECRETS],
 }
 
 impl BuildForm {
@@ -177,8 +178,10 @@ impl BuildForm {
             }
         }
         // A secret's value is not brought back from the record, so an empty one was forgotten.
-        if let Some(name) =
-            build_args.iter().find(|(name, value)| is_hidden(name) && value.as_deref() == Some("")).map(|(name, _)| name)
+        if let Some(name) = build_args
+            .iter()
+            .find(|(name, value)| is_hidden(name) && value.as_deref() == Some(""))
+            .map(|(name, _)| name)
         {
             say("ba", "build-args", t.one("build-arg-empty", "name", name));
         }
@@ -199,7 +202,9 @@ impl BuildForm {
         }
         let memory_bytes = match (self.memory.is_empty(), self.memory.parse::<u64>()) {
             (true, _) => None,
-            (false, Ok(number)) => Some(number.saturating_mul(if self.memory_unit == "GiB" { 1 << 30 } else { 1 << 20 })),
+            (false, Ok(number)) => {
+                Some(number.saturating_mul(if self.memory_unit == "GiB" { 1 << 30 } else { 1 << 20 }))
+            }
             (false, Err(_)) => {
                 say("me", "memory", t.get("build-number-wrong"));
                 None
@@ -262,7 +267,8 @@ mod tests {
 
     #[test]
     fn every_wrong_field_is_named() {
-        let fields = Fields::parse(b"text=&args=a+b%3D1%0ATOKEN%3D&labels=x&memory=many&cpus=-1&secret_id=npm&secret_value=");
+        let fields =
+            Fields::parse(b"text=&args=a+b%3D1%0ATOKEN%3D&labels=x&memory=many&cpus=-1&secret_id=npm&secret_value=");
         let wrong = BuildForm::read(&fields).request(T).unwrap_err();
         let named: Vec<_> = wrong.iter().map(|one| one.field.as_str()).collect();
         assert_eq!(named, ["df", "ba", "ba", "la", "si0", "me", "cp"]);

@@ -120,9 +120,8 @@ pub async fn check(State(app): State<App>, posted: Posted) -> Result<Response, F
     let form = BuildForm::read(&posted.fields);
     let findings = ops::builds::check(&posted.signed.actor, &form.text)?;
     let mut whole = draw(&app, &posted.signed, form, Vec::new()).await?;
-    whole.findings = Some(
-        findings.into_iter().map(|one| Finding { check: one.check, line: one.line, text: one.text }).collect(),
-    );
+    whole.findings =
+        Some(findings.into_iter().map(|one| Finding { check: one.check, line: one.line, text: one.text }).collect());
     Ok(html(if posted.signed.fragment { whole.as_findings().render()? } else { whole.render()? }))
 }
 

@@ -13,7 +13,7 @@ use super::{
     confirm::{Confirm, Line},
     error::Fault,
     operations::Item,
-    page::{Page, When, ZONE, micros, notify, see_other},
+    page::{Page, ZONE, micros, notify, see_other},
     request::{Posted, Signed},
 };
 use crate::{
@@ -40,10 +40,8 @@ pub struct Row {
 impl Row {
     fn new(view: &View, t: Texts, now: Timestamp) -> Self {
         let progress = view.course.counts();
-        let step = progress.map_or_else(
-            || "–".to_owned(),
-            |(done, all)| t.two("builds-step-of", "done", done, "all", all),
-        );
+        let step =
+            progress.map_or_else(|| "–".to_owned(), |(done, all)| t.two("builds-step-of", "done", done, "all", all));
         let cached = if view.course.cached() == 0 { "–".to_owned() } else { view.course.cached().to_string() };
         let image = Some(view.row.image.clone()).filter(|id| !id.is_empty());
         Self { item: item(view, t, now), step, cached, image }
@@ -443,7 +441,8 @@ pub(in crate::ui) mod samples {
     /// A build in this state.
     pub fn view(state: &str, now: Timestamp) -> View {
         let began = now.as_microsecond() - 130_000_000;
-        let texts = ["FROM rust:1.82-slim AS build", "COPY src ./src", "RUN cargo build --release <fast>", "FROM base:3"];
+        let texts =
+            ["FROM rust:1.82-slim AS build", "COPY src ./src", "RUN cargo build --release <fast>", "FROM base:3"];
         let steps = texts.iter().enumerate().map(|(at, text)| Step {
             planned: Planned { stage: if at < 3 { "build" } else { "1" }.into(), line: at + 1, text: (*text).into() },
             state: match (at, state) {

@@ -51,7 +51,9 @@ impl Screen {
             _ => {
                 self.show(event, &mut lines);
                 while let Some(held) = self.held.remove(&self.front) {
-                    held.into_iter().for_each(|event| self.show(event, &mut lines));
+                    for event in held {
+                        self.show(event, &mut lines);
+                    }
                 }
             }
         }
@@ -184,12 +186,7 @@ mod tests {
     use super::*;
 
     fn plan(texts: &[&str]) -> BuildEvent {
-        let step = |text: &&str| BuildStep {
-            stage: 0,
-            stage_name: "0".to_owned(),
-            line: 1,
-            text: (*text).to_owned(),
-        };
+        let step = |text: &&str| BuildStep { stage: 0, stage_name: "0".to_owned(), line: 1, text: (*text).to_owned() };
         BuildEvent::Plan(texts.iter().map(step).collect())
     }
 
@@ -222,17 +219,20 @@ mod tests {
     fn a_build_reads_as_the_classic_builders() {
         let mut screen = Screen::new(false);
         let warning = BuildWarning { check: String::new(), line: 2, text: "look".to_owned() };
-        let shown = seen(&mut screen, vec![
-            BuildEvent::Warning(warning),
-            plan(&["FROM busybox", "RUN make"]),
-            BuildEvent::Began { step: 0 },
-            done(0, true),
-            BuildEvent::Began { step: 1 },
-            running(1),
-            output(1, b"a \xc3"),
-            output(1, b"\xb1\n"),
-            done(1, false),
-        ]);
+        let shown = seen(
+            &mut screen,
+            vec![
+                BuildEvent::Warning(warning),
+                plan(&["FROM busybox", "RUN make"]),
+                BuildEvent::Began { step: 0 },
+                done(0, true),
+                BuildEvent::Began { step: 1 },
+                running(1),
+                output(1, b"a \xc3"),
+                output(1, b"\xb1\n"),
+                done(1, false),
+            ],
+        );
         let (one, two) = (Digest::of(&[0]).short(), Digest::of(&[1]).short());
         assert_eq!(
             shown,
@@ -257,16 +257,19 @@ mod tests {
     #[test]
     fn steps_side_by_side_are_shown_one_after_the_other() {
         let mut screen = Screen::new(false);
-        let before = seen(&mut screen, vec![
-            plan(&["RUN a", "RUN b", "RUN c"]),
-            BuildEvent::Began { step: 0 },
-            BuildEvent::Began { step: 1 },
-            output(1, b"from b\n"),
-            output(0, b"from a\n"),
-            done(1, false),
-            BuildEvent::Began { step: 2 },
-            output(2, b"from c\n"),
-        ]);
+        let before = seen(
+            &mut screen,
+            vec![
+                plan(&["RUN a", "RUN b", "RUN c"]),
+                BuildEvent::Began { step: 0 },
+                BuildEvent::Began { step: 1 },
+                output(1, b"from b\n"),
+                output(0, b"from a\n"),
+                done(1, false),
+                BuildEvent::Began { step: 2 },
+                output(2, b"from c\n"),
+            ],
+        );
         assert_eq!(before, "Step 1/3 : RUN a\nfrom a\n");
         let after = seen(&mut screen, vec![done(0, false), output(2, b"more\n")]);
         let at = |text: &str| after.find(text).unwrap_or_else(|| panic!("no {text} in {after}"));

@@ -26,7 +26,7 @@ impl<'a> CacheRecord<'a> {
     /// Of something that is kept.
     pub(in crate::docker) fn of(kept: &'a Kept) -> Self {
         Self {
-            id: kept.key.hex().to_owned(),
+            id: kept.key.hex(),
             kind: if kept.is_mount { "exec.cachemount" } else { "regular" },
             description: &kept.description,
             in_use: kept.in_use,
@@ -59,7 +59,13 @@ mod tests {
             in_use: false,
         };
         let wire = serde_json::to_value(CacheRecord::of(&kept)).unwrap();
-        assert_eq!((&wire["Type"], &wire["Size"], &wire["InUse"]), (&"exec.cachemount".into(), &7.into(), &false.into()));
-        assert_eq!((wire["ID"].as_str().unwrap().len(), &wire["CreatedAt"]), (64, &"1970-01-01T00:00:00.000000000Z".into()));
+        assert_eq!(
+            (&wire["Type"], &wire["Size"], &wire["InUse"]),
+            (&"exec.cachemount".into(), &7.into(), &false.into())
+        );
+        assert_eq!(
+            (wire["ID"].as_str().unwrap().len(), &wire["CreatedAt"]),
+            (64, &"1970-01-01T00:00:00.000000000Z".into())
+        );
     }
 }

@@ -139,12 +139,6 @@ impl Course {
     pub fn cached(&self) -> usize {
         self.steps.iter().filter(|step| step.cached).count()
     }
-
-    /// Number of the step to look at: the one that failed, else the first that runs.
-    pub fn current(&self) -> Option<usize> {
-        let at = |state| self.steps.iter().position(|step| step.state == state);
-        at(StepState::Failed).or_else(|| at(StepState::Running)).or_else(|| at(StepState::Stopped))
-    }
 }
 
 #[cfg(test)]
@@ -158,7 +152,7 @@ mod tests {
     #[test]
     fn a_course_follows_its_records() {
         let mut course = Course::default();
-        assert_eq!((course.counts(), course.current()), (None, None));
+        assert_eq!(course.counts(), None);
         let mut at = 0;
         let mut take = |course: &mut Course, what| {
             at += 1;
@@ -169,7 +163,7 @@ mod tests {
         take(&mut course, What::Done { step: 0, cached: true, layer_bytes: None, result: "x".into() });
         take(&mut course, What::Began { step: 1 });
         take(&mut course, What::Began { step: 9 });
-        assert_eq!((course.counts(), course.cached(), course.current()), (Some((1, 3)), 1, Some(1)));
+        assert_eq!((course.counts(), course.cached()), (Some((1, 3)), 1));
         let mut cut = course.clone();
         cut.end(7);
         assert_eq!((cut.steps[1].state, cut.steps[1].ended_at), (StepState::Stopped, Some(7)));

@@ -56,12 +56,7 @@ pub async fn log(app: &App, actor: &Actor, id: i64, asked: LogAsked) -> Result<m
     Ok(records)
 }
 
-async fn send(
-    path: PathBuf,
-    asked: LogAsked,
-    mut grown: Option<watch::Receiver<()>>,
-    records: mpsc::Sender<Record>,
-) {
+async fn send(path: PathBuf, asked: LogAsked, mut grown: Option<watch::Receiver<()>>, records: mpsc::Sender<Record>) {
     let mut from = 0;
     loop {
         let (file, at) = (path.clone(), from);

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     asked::Asked,
     cache::{cache, prune_cache},
+    check::check,
     contexts::Upload,
     course::{Course, Step, StepState},
     follow::{LogAsked, log},
@@ -40,6 +41,7 @@ use crate::{
 
 pub mod asked;
 mod cache;
+mod check;
 pub mod contexts;
 pub mod course;
 mod follow;
@@ -185,7 +187,9 @@ pub async fn recover(app: &App) -> Result<()> {
         let read = tokio::task::spawn_blocking(move || log::read(&path, 0, u64::MAX)).await;
         let records = read.ok().and_then(Result::ok).map(|(records, _)| records).unwrap_or_default();
         let mut course = Course::default();
-        records.iter().for_each(|record| course.take(record));
+        for record in &records {
+            course.take(record);
+        }
         course.end(records.last().map_or(0, |record| record.at));
         let image = course.built.as_ref().map(|built| built.id.clone()).unwrap_or_default();
         keep(app, id, &course, &image).await;
@@ -226,8 +230,7 @@ pub async fn of_image(app: &App, actor: &Actor, image: &str) -> Result<Option<i6
 fn view(app: &App, row: BuildRow) -> View {
     let id = row.operation.id;
     let asked: Asked = serde_json::from_str(&row.request).unwrap_or_default();
-    let course =
-        app.builds.course(id).unwrap_or_else(|| serde_json::from_str(&row.course).unwrap_or_default());
+    let course = app.builds.course(id).unwrap_or_else(|| serde_json::from_str(&row.course).unwrap_or_default());
     let here = match row.source.as_str() {
         "dockerfile" => row.dockerfile.is_some(),
         "upload" => contexts::find(&app.builds.contexts, id).is_some(),

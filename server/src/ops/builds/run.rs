@@ -13,7 +13,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Asked, Building, Course, Live, Source, asked::bare_address, edit, keep,
+    Asked, Building, Course, Live, Source,
+    asked::bare_address,
+    edit, keep,
     log::{self, Record, What},
     sweep,
 };
@@ -83,9 +85,7 @@ async fn record(app: &App, actor: &Actor, request: BuildImage, source: Source) -
 async fn open(app: &App, id: i64, source: Source) -> Result<BuildSource> {
     Ok(match source {
         Source::Client(archive) => BuildSource::Archive(archive),
-        Source::Upload { upload, .. } => {
-            BuildSource::Archive(Box::new(upload.adopt(&app.builds.contexts, id).await?))
-        }
+        Source::Upload { upload, .. } => BuildSource::Archive(Box::new(upload.adopt(&app.builds.contexts, id).await?)),
         Source::Dockerfile(text) => BuildSource::Dockerfile(text.into_bytes()),
         Source::Remote(address) => BuildSource::Remote(address),
     })
@@ -150,13 +150,7 @@ impl Follower {
 }
 
 /// Writes events down, keeps the course, and passes them on to whoever follows. In a thread that may wait for the disk.
-fn note(
-    app: &App,
-    id: i64,
-    mut writer: log::Writer,
-    mut events: mpsc::Receiver<BuildEvent>,
-    follower: &Follower,
-) {
+fn note(app: &App, id: i64, mut writer: log::Writer, mut events: mpsc::Receiver<BuildEvent>, follower: &Follower) {
     let take = |records: Vec<Record>| {
         if records.is_empty() {
             return;
@@ -164,7 +158,9 @@ fn note(
         let is_output = records.iter().all(|record| matches!(record.what, What::Line { .. }));
         let counts = edit(&app.builds.running, |running| {
             let live = running.get_mut(&id)?;
-            records.iter().for_each(|record| live.course.take(record));
+            for record in &records {
+                live.course.take(record);
+            }
             live.grown.send_replace(());
             live.course.counts()
         });
