@@ -13,6 +13,7 @@
 //!     rootfs/upper, rootfs/work      writable layer
 //!     log/                    segments and index
 //!     exit                    written by the monitor when the process ended
+//!   scratch/<name>/           upper, work: folders being written for a build; swept at start
 //!   network/leases.json       addresses
 //!   builds/cache/<hex>.json   results of build steps; builds/mounts/<hex>/ cache mounts; builds/work/* running builds
 //!   trash/                    what was removed and is still being unlinked
@@ -136,6 +137,11 @@ impl Paths {
     /// What was removed and is still being unlinked.
     pub fn trash(&self) -> PathBuf {
         self.data.join("trash")
+    }
+
+    /// Folders being written for builds.
+    pub fn scratch(&self) -> PathBuf {
+        self.data.join("scratch")
     }
 
     /// Folder of one container's writable layer: `upper` and `work` below.

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// Number of the blob's layout; a monitor refuses any other.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How one container is run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +28,10 @@ pub struct LaunchSpec {
     pub id_map: Option<IdMap>,
     /// Host files bound into the root, such as /etc/hosts.
     pub files: Vec<FileMount>,
+    /// More mounts, attached in this order after the files and tmpfs.
+    pub mounts: Vec<Mount>,
+    /// Which network namespace it is in.
+    pub network: Network,
     /// Bytes of /dev/shm.
     pub shm_size_bytes: u64,
     /// tmpfs mounts: path and mount options as in mount(8).
@@ -147,6 +151,102 @@ pub struct FileMount {
     pub source: PathBuf,
     /// Inside; made when missing.
     pub target: String,
+}
+
+/// The network namespace of a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Network {
+    /// One of its own.
+    #[default]
+    Own,
+    /// The engine's. /sys is then the host's, read-only, since a mapped root may not mount one for another's network; it
+    /// has no rights over that network either: ports below 1024 are refused to it.
+    Host,
+}
+
+/// Something mounted into the root file system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// What.
+    pub source: MountSource,
+    /// The file or folder of the source that is mounted, resolved as inside it; empty is all of it.
+    pub subpath: String,
+    /// Where inside. Missing folders (and for a file the file) are made; links stay inside the root.
+    pub target: String,
+    /// It can't be written to.
+    pub read_only: bool,
+    /// Set-user-ID bits don't count.
+    pub no_suid: bool,
+    /// Nothing in it can be executed.
+    pub no_exec: bool,
+}
+
+impl Mount {
+    /// It is made by the monitor; anything else is by init itself.
+    pub(crate) fn is_host_made(&self) -> bool {
+        !matches!(self.source, MountSource::Tmpfs { .. })
+    }
+}
+
+/// Where a [`Mount`] comes from. Paths are absolute and of the engine's choice.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountSource {
+    /// A folder, file or socket of the host.
+    Bind {
+        /// On the host.
+        path: PathBuf,
+        /// Files keep on disk the ids they have inside; a file system that can't do that is refused.
+        mapped: bool,
+        /// With what is mounted below.
+        recursive: bool,
+        /// Mounts made below later on the host show up inside; otherwise none does. Nothing passes the other way.
+        follows_host: bool,
+    },
+    /// Read-only folders laid over each other, topmost first, with the ids inside that they have on disk.
+    Overlay {
+        /// The folders; none is an empty folder.
+        lowers: Vec<PathBuf>,
+        /// A folder for what is written, to be thrown away; without one it is read-only.
+        writable: Option<PathBuf>,
+    },
+    /// Memory.
+    Tmpfs {
+        /// Bytes; the kernel's own limit when `None`.
+        size_bytes: Option<u64>,
+        /// Of its root folder.
+        mode: u32,
+    },
+    /// A file in memory alone.
+    Content {
+        /// What is in it.
+        bytes: Vec<u8>,
+        /// Permissions.
+        mode: u32,
+        /// Owner inside.
+        uid: u32,
+        /// Group inside.
+        gid: u32,
+    },
+}
+
+impl std::fmt::Debug for MountSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bind { path, mapped, .. } => {
+                f.debug_struct("Bind").field("path", path).field("mapped", mapped).finish_non_exhaustive()
+            }
+            Self::Overlay { lowers, writable } => {
+                f.debug_struct("Overlay").field("lowers", lowers).field("writable", writable).finish()
+            }
+            Self::Tmpfs { size_bytes, mode } => {
+                f.debug_struct("Tmpfs").field("size_bytes", size_bytes).field("mode", mode).finish()
+            }
+            // It may be a secret.
+            Self::Content { bytes, .. } => {
+                f.debug_struct("Content").field("length", &bytes.len()).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// How the first process gets into its control groups.

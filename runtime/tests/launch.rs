@@ -31,8 +31,8 @@ use runtime::{
     request::Limits,
     seccomp,
     spec::{
-        CgroupJoin, DEFAULT_CAPABILITIES, FileMount, IdMap, LaunchSpec, LogPlace, MASKED_PATHS, Process, ProcessLimit,
-        READONLY_PATHS, Rootfs, Stdin, TtySize, VERSION,
+        CgroupJoin, DEFAULT_CAPABILITIES, FileMount, IdMap, LaunchSpec, LogPlace, MASKED_PATHS, Mount, MountSource,
+        Network, Process, ProcessLimit, READONLY_PATHS, Rootfs, Stdin, TtySize, VERSION,
     },
     view::Stream,
 };
@@ -113,6 +113,8 @@ impl World {
             },
             id_map: Some(IdMap { base: 1_000_000, size: 65_536 }),
             files: vec![FileMount { source: home.join("hosts"), target: "/etc/hosts".into() }],
+            mounts: Vec::new(),
+            network: Network::Own,
             shm_size_bytes: 64 << 20,
             tmpfs: BTreeMap::new(),
             masked_paths: MASKED_PATHS.iter().map(ToString::to_string).collect(),
@@ -582,6 +584,155 @@ async fn devices_are_limited_by_version_1_or_2(world: &World) {
     }
 }
 
+fn bind(path: &Path, target: &str) -> Mount {
+    let source = MountSource::Bind { path: path.to_owned(), mapped: true, recursive: false, follows_host: false };
+    Mount { source, subpath: String::new(), target: target.into(), read_only: false, no_suid: false, no_exec: false }
+}
+
+/// A host folder with files of two users in it.
+fn shared_folder(world: &World, name: &str) -> std::path::PathBuf {
+    let folder = world.dir.path().join(name);
+    fs::create_dir_all(folder.join("sub")).unwrap();
+    fs::write(folder.join("sub/file"), "shared\n").unwrap();
+    fs::write(folder.join("theirs"), "").unwrap();
+    std::os::unix::fs::chown(folder.join("theirs"), Some(33), Some(33)).unwrap();
+    symlink("/sub/file", folder.join("link")).unwrap();
+    folder
+}
+
+async fn mounts_are_as_asked(world: &World) {
+    for id_map in [Some(IdMap { base: 1_000_000, size: 65_536 }), None] {
+        let folder = shared_folder(world, if id_map.is_some() { "mapped" } else { "unmapped" });
+        let layer = world.dir.path().join("layer");
+        let script = "set -e; cat /in/sub/file /one /deep/er/file /linked; stat -c '%u %g' /in/theirs; \
+            echo x > /in/made; mkdir /in/dir; touch /ro/x 2>/dev/null || echo ro; touch /mem/x; stat -c %a /mem; \
+            test -e /over/etc/passwd; echo y > /over/new; touch /layers/x 2>/dev/null || echo ro; \
+            stat -c '%a %u %g' /run/secrets/s; cat /run/secrets/s; /over/bin/echo runs; \
+            /noexec/bin/echo no 2>/dev/null || echo noexec; ls /empty | wc -l";
+        let mut spec = world.spec(&["sh", "-c", script]);
+        spec.id_map = id_map;
+        let with = |mount: Mount, change: fn(&mut Mount)| {
+            let mut mount = mount;
+            change(&mut mount);
+            mount
+        };
+        let overlay = |target: &str, lowers: Vec<std::path::PathBuf>, writable| Mount {
+            source: MountSource::Overlay { lowers, writable },
+            ..bind(Path::new("/"), target)
+        };
+        let throw_away = spec.run_dir.join("writable");
+        fs::create_dir(&throw_away).unwrap();
+        let secret = MountSource::Content { bytes: b"word\n".to_vec(), mode: 0o440, uid: 7, gid: 33 };
+        spec.mounts = vec![
+            bind(&folder, "/in"),
+            bind(&folder.join("sub/file"), "/one"),
+            with(bind(&folder, "/deep/er/file"), |m| m.subpath = "sub/file".into()),
+            with(bind(&folder, "/linked"), |m| m.subpath = "link".into()),
+            with(bind(&folder, "/ro"), |m| m.read_only = true),
+            Mount { source: MountSource::Tmpfs { size_bytes: Some(1 << 20), mode: 0o1777 }, ..bind(&folder, "/mem") },
+            overlay("/over", vec![layer.clone()], Some(throw_away.clone())),
+            overlay("/layers", vec![folder.join("sub"), layer.clone()], None),
+            with(overlay("/noexec", vec![layer.clone()], None), |m| m.no_exec = true),
+            overlay("/empty", vec![], None),
+            Mount { source: secret, read_only: true, ..bind(&folder, "/run/secrets/s") },
+        ];
+        // More than one message of descriptors.
+        for number in 0..20 {
+            spec.mounts.push(bind(&folder, &format!("/many/{number}")));
+        }
+        let (client, started) = world.start(&spec).await;
+        let report = client.exited().await;
+        client.gone().await.unwrap();
+        let (out, err) = output(&spec);
+        let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
+        assert_eq!(report.code, 0, "{out}{err}");
+        let wanted = "shared\nshared\nshared\nshared\n33 33\nro\n1777\nro\n440 7 33\nword\nruns\nnoexec\n0\n";
+        assert_eq!(out, wanted, "{err}");
+        let owner = |path: std::path::PathBuf| std::os::unix::fs::MetadataExt::uid(&fs::metadata(path).unwrap());
+        assert_eq!((owner(folder.join("made")), owner(folder.join("dir"))), (0, 0), "ids on disk are those inside");
+        assert_eq!(owner(throw_away.join("upper/new")), 0);
+        assert!(!layer.join("new").exists());
+        let made: Vec<&str> = started.made.iter().map(|made| made.path.as_str()).collect();
+        for path in ["/in", "/one", "/deep", "/deep/er", "/deep/er/file", "/run/secrets", "/many/19", "/proc"] {
+            assert!(made.contains(&path), "{path} of {made:?}");
+        }
+        for one in &started.made {
+            let there = fs::metadata(spec.rootfs.writable.join("upper").join(&one.path[1..])).unwrap();
+            assert_eq!(std::os::unix::fs::MetadataExt::ino(&there), one.inode, "{one:?}");
+        }
+        let text = String::from_utf8_lossy(&fs::read(folder.join("made")).unwrap()).into_owned();
+        assert_eq!(text, "x\n");
+    }
+}
+
+async fn hostile_mount_targets_stay_inside(world: &World) {
+    let folder = shared_folder(world, "source");
+    let layer = world.dir.path().join("linked");
+    let canary = world.dir.path().join("mount-canary");
+    fs::create_dir_all(layer.join("bin")).unwrap();
+    fs::create_dir_all(layer.join("real")).unwrap();
+    fs::create_dir_all(&canary).unwrap();
+    fs::copy("/bin/busybox", layer.join("bin/busybox")).unwrap();
+    fs::write(layer.join("plain"), "").unwrap();
+    symlink(&canary, layer.join("absolute")).unwrap();
+    symlink("../../../../real", layer.join("up")).unwrap();
+    symlink("/real", layer.join("inside")).unwrap();
+    symlink("/", layer.join("top")).unwrap();
+    symlink("/proc/sys", layer.join("kernel")).unwrap();
+    for id_map in [Some(IdMap { base: 1_000_000, size: 65_536 }), None] {
+        let with_target = |target: &str, script: &str| {
+            let mut spec = world.spec(&["/bin/busybox", "sh", "-c", script]);
+            spec.rootfs.lowers = vec![layer.clone()];
+            spec.id_map = id_map;
+            spec.mounts = vec![bind(&folder, target)];
+            spec
+        };
+        for target in ["/up/new", "/inside/new", "/real/../real", "/top/real"] {
+            let spec = with_target(target, "/bin/busybox cat /real/sub/file /real/new/sub/file 2>/dev/null; true");
+            assert_eq!(world.run(&spec).await.1, "shared\n", "{target}");
+        }
+        for (target, words) in [
+            ("/absolute", "mount /absolute"),
+            ("/absolute/new", "mount /absolute/new"),
+            ("/../../new/../x", "mount /../../new/../x"),
+            ("/", "it is the root"),
+            ("/top", "it is the root"),
+            ("/kernel", "inside /proc or /sys"),
+            ("/proc", "inside /proc or /sys"),
+            ("/sys/fs", "inside /proc or /sys"),
+            ("/plain", "mount /plain"),
+            ("/proc/self/cwd/x", "mount /proc/self/cwd/x"),
+        ] {
+            let (_, text) = world.refused(&with_target(target, "true")).await;
+            assert!(text.contains(words), "{target}: {text}");
+        }
+        let mut spec = with_target("/real", "true");
+        spec.mounts[0].source =
+            MountSource::Bind { path: folder.join("sub/file"), mapped: true, recursive: false, follows_host: false };
+        let (_, text) = world.refused(&spec).await;
+        assert!(text.contains("a file can't be mounted on a folder"), "{text}");
+        for subpath in ["../../../etc/passwd", "nothing", "theirs/x"] {
+            let mut spec = with_target("/real", "true");
+            spec.mounts[0].subpath = subpath.into();
+            let (_, text) = world.refused(&spec).await;
+            assert!(text.contains("open "), "{subpath}: {text}");
+        }
+    }
+    assert_eq!(fs::read_dir(&canary).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
+}
+
+async fn the_hosts_network_can_be_used_with_mapped_ids(world: &World) {
+    let script = "readlink /proc/self/ns/net; touch /sys/x 2>/dev/null || echo ro; ls /sys/class/net | wc -l; id -u";
+    let mut spec = world.spec(&["sh", "-c", script]);
+    spec.network = Network::Host;
+    let (report, text) = world.run(&spec).await;
+    assert_eq!(report.code, 0, "{text}");
+    let own = fs::read_link("/proc/thread-self/ns/net").unwrap();
+    assert!(text.starts_with(&format!("{}\nro\n", own.display())), "{text}");
+    assert!(text.ends_with("\n0\n"), "{text}");
+}
+
 async fn numbers(world: &World) {
     let mut clients = Vec::new();
     for _ in 0..10 {
@@ -658,6 +809,9 @@ const CASES: &[(&str, Case)] = cases![
     what_is_not_wanted_is_undone,
     limits_hold_and_use_is_counted,
     devices_are_limited_by_version_1_or_2,
+    mounts_are_as_asked,
+    hostile_mount_targets_stay_inside,
+    the_hosts_network_can_be_used_with_mapped_ids,
     numbers,
 ];
 

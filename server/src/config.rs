@@ -75,6 +75,9 @@ pub struct Options {
     /// A registry spoken to by plain http; may be given several times.
     #[arg(long, global = true, env = "DARSENA_INSECURE_REGISTRY", value_name = "HOST", value_delimiter = ',')]
     pub insecure_registry: Vec<String>,
+    /// Builds may fetch files from loopback and private networks too.
+    #[arg(long, global = true, env = "DARSENA_BUILD_PRIVATE_SOURCES")]
+    pub build_private_sources: bool,
     /// The configuration file (TOML).
     #[arg(long, global = true, env = "DARSENA_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -92,6 +95,8 @@ struct File {
     registry_mirrors: Vec<String>,
     #[serde(default)]
     insecure_registries: Vec<String>,
+    #[serde(default)]
+    build_private_sources: bool,
     /// Further names this server answers to; `https://name` where a proxy in front of it speaks https.
     #[serde(default)]
     hosts: Vec<String>,
@@ -112,6 +117,8 @@ pub struct Config {
     pub registry_mirrors: Vec<String>,
     /// Registries spoken to by plain http.
     pub insecure_registries: Vec<String>,
+    /// Builds may fetch files from loopback and private networks too.
+    pub build_private_sources: bool,
     /// Further names this server answers to.
     pub hosts: Vec<String>,
 }
@@ -144,6 +151,7 @@ impl Config {
             docker_socket: (!off).then_some(socket),
             registry_mirrors: or(options.registry_mirror, file.registry_mirrors),
             insecure_registries: or(options.insecure_registry, file.insecure_registries),
+            build_private_sources: options.build_private_sources || file.build_private_sources,
             hosts: file.hosts,
             run,
         };

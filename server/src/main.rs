@@ -82,6 +82,7 @@ fn engine_config(config: &Config) -> runtime::Config {
         run_root: config.run.clone(),
         registry_mirrors: config.registry_mirrors.clone(),
         insecure_registries: config.insecure_registries.clone(),
+        private_sources: config.build_private_sources,
         monitor: MONITOR,
     }
 }

@@ -212,20 +212,21 @@ impl Cache {
         Some(entry)
     }
 
-    /// The folder of a cache mount, made when it is not there: its `data` is what is mounted.
+    /// The folder of a cache mount, made when it is not there: its `data` is what is mounted. Says whether it is new.
     ///
     /// # Errors
     /// The folder can't be made.
-    pub fn mount(&self, id: &str) -> Result<(Key, PathBuf), durable::Error> {
+    pub fn mount(&self, id: &str) -> Result<(Key, PathBuf, bool), durable::Error> {
         let key = mount_key(id);
         let folder = self.paths.cache_mount(key);
         let mut mounts = self.mounts();
         let now = Timestamp::now();
+        let new = !mounts.contains_key(&key);
         let mount = mounts.entry(key).or_insert_with(|| CacheMount { id: id.to_owned(), made_at: now, used_at: now });
         mount.used_at = now;
         durable::create_dir(&folder.join("data"))?;
         durable::replace_json(&folder.join("mount.json"), VERSION, mount)?;
-        Ok((key, folder.join("data")))
+        Ok((key, folder.join("data"), new))
     }
 
     /// Removes a cache mount, by way of the trash. Says whether it was there.
@@ -346,11 +347,12 @@ mod tests {
     fn cache_mounts_are_found_again_and_removed() {
         let (_folder, paths) = place();
         let cache = Cache::open(paths.clone(), |_| true).unwrap();
-        let (key, data) = cache.mount("/root/.cargo").unwrap();
+        let (key, data, new) = cache.mount("/root/.cargo").unwrap();
+        assert!(new);
         fs::write(data.join("x"), b"1").unwrap();
         drop(cache);
         let cache = Cache::open(paths.clone(), |_| true).unwrap();
-        assert_eq!(cache.mount("/root/.cargo").unwrap(), (key, data.clone()));
+        assert_eq!(cache.mount("/root/.cargo").unwrap(), (key, data.clone(), false));
         assert_eq!(fs::read(data.join("x")).unwrap(), b"1");
         assert_eq!(cache.cache_mounts().len(), 1);
         assert!(cache.remove_mount(key).unwrap());

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error as _,
     num::NonZero,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -12,14 +13,16 @@ use std::{
 
 use super::{
     cache::{Entry, Key},
+    dockerfile::Scope,
     host::{BaseImage, Host},
     plan::Plan,
+    run::NonZeroExit,
     stage::Stage,
 };
 use crate::{
     digest::DiffId,
     error::{Error, ErrorKind, Result},
-    image::ConfigEditor,
+    image::edit::ConfigEditor,
     reference::Reference,
     request::BuildImage,
     view::{BuildEvent, BuiltImage},
@@ -32,6 +35,8 @@ pub(super) struct Finished {
     pub layers: Vec<DiffId>,
     /// Its config.
     pub config: ConfigEditor,
+    /// Its variables.
+    pub scope: Scope,
 }
 
 /// What all stages of a build share.
@@ -148,7 +153,9 @@ impl Job<'_> {
         work().inspect_err(|error| {
             if error.kind() != ErrorKind::Cancelled {
                 let message = error.message().to_owned();
-                (self.tell)(BuildEvent::Failed { step, message, exit_code: error.exit_code() });
+                let exit_code =
+                    error.source().and_then(|source| source.downcast_ref::<NonZeroExit>()).map(|exit| exit.0);
+                (self.tell)(BuildEvent::Failed { step, message, exit_code });
             }
         })
     }

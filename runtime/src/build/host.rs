@@ -8,7 +8,10 @@ use std::{
 
 use bytes::Bytes;
 
-use super::cache::{Entry, Key};
+use super::{
+    cache::{Entry, Key},
+    dockerfile::Sharing,
+};
 use crate::{
     digest::{DiffId, ImageId},
     error::Result,
@@ -70,6 +73,11 @@ pub enum StepSource {
         /// Most bytes; half the memory when `None`.
         size_bytes: Option<u64>,
     },
+    /// A program that can be run and not written.
+    Script {
+        /// Its text.
+        content: Vec<u8>,
+    },
     /// A file in memory that is in no layer.
     Secret {
         /// Its content.
@@ -77,18 +85,6 @@ pub enum StepSource {
         /// Its mode and owner.
         made: (u32, u32, u32),
     },
-}
-
-/// Who may use a cache folder at the same time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sharing {
-    /// Everyone.
-    #[default]
-    Shared,
-    /// One; others get a folder of their own.
-    Private,
-    /// One; others wait.
-    Locked,
 }
 
 /// A command to be run on a stack of layers.
@@ -155,11 +151,11 @@ pub struct Wanted {
     pub keep_git_dir: bool,
 }
 
-/// What was fetched: a folder of the engine's that holds it.
+/// What was fetched: a folder that holds it.
 #[derive(Debug)]
 pub struct Fetched {
     /// The folder; gone with the build.
-    pub folder: PathBuf,
+    pub root: OwnedFd,
     /// The file's name in it; `None` when the folder itself is meant (a git checkout).
     pub file: Option<String>,
 }

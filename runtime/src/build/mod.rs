@@ -1,7 +1,32 @@
 //! Building images from Dockerfiles.
 //!
-//! Dockerfile read whole -> stages the target needs -> each step: found in the cache, or run and kept -> image. Everything
-//! that can be refused is refused before the first step runs. The room runs no container itself: what it needs of the
-//! engine it asks for by a trait.
+//! ```text
+//! builds/work/<build>/context/    what the client sent, or what was fetched
+//! builds/work/<build>/trash/      in the way while that was unpacked
+//! ```
+//! - [`context`]: the files a build may read, and its Dockerfile among them; [`ignore`]: those left out
+//! - [`dockerfile`]: from text to instructions, stages and findings
+//! - [`plan`]: what will be done; every reason to refuse it is found here, before the first step runs
+//! - [`execute`]: doing it, stage beside stage, each step found in the [`cache`] or done and kept
+//! - [`copy`]: COPY and the local part of ADD: what is selected, its digest, and writing it; [`add`]: ADD's archives
+//! - [`host`]: what a builder asks of the engine, as a trait
+//!
+//! Invariants: every path inside a context, a stage or the tree that is written is resolved by openat2 inside its root;
+//! nothing here knows containers or the network.
 
+pub mod add;
 pub mod cache;
+pub mod context;
+pub mod copy;
+pub mod dockerfile;
+pub mod execute;
+pub mod git;
+pub mod host;
+pub mod ignore;
+pub mod pattern;
+pub mod plan;
+pub mod reach;
+pub mod remote;
+mod run;
+mod stage;
+mod transfer;

@@ -4,17 +4,15 @@ use jiff::Timestamp;
 
 use super::{
     cache::{Entry, Key, KeyOf},
-    dockerfile::{
-        ArgDeclaration, Base, Command, Healthcheck, Instruction, Located, Onbuild, Pairs, Scope, parse_instruction, ports,
-    },
+    dockerfile::{Base, Command, Healthcheck, Instruction, Located, Onbuild, Scope, parse_instruction, ports},
     execute::{Finished, Job},
     host::{Changes, MadeLayer},
 };
 use crate::{
     digest::{ChainId, DiffId, Digest},
     error::{Error, Result},
-    image::{self, ConfigEditor},
-    oci::{self, Platform},
+    image::edit::{self, ConfigEditor},
+    oci,
     view::BuildEvent,
 };
 
@@ -43,19 +41,18 @@ impl<'a, 'b> Stage<'a, 'b> {
     /// FROM, and what the base image says is to be done then.
     pub(super) fn begin(job: &'a Job<'b>, index: usize, step: usize) -> Result<Self> {
         (job.tell)(BuildEvent::Began { step });
-        let planned = job.plan.planned(index);
-        let (layers, config) = match &planned.base {
-            Base::Scratch => (Vec::new(), ConfigEditor::scratch(&job.plan.platform)),
+        let base = job.plan.planned(index).map_or(&Base::Scratch, |planned| &planned.base);
+        let (layers, config, mut scope) = match base {
+            Base::Scratch => (Vec::new(), ConfigEditor::scratch(&job.plan.platform), job.plan.scope()),
             Base::Stage(below) => {
                 let below = job.wait_for(*below)?;
-                (below.layers.clone(), below.config.clone())
+                (below.layers.clone(), below.config.clone(), below.scope.clone())
             }
             Base::Image { name, platform } => {
                 let image = job.image(name, platform.as_deref().or(job.request.platform.as_deref()), step)?;
-                (image.layers, ConfigEditor::of(&image.config)?)
+                (image.layers, ConfigEditor::of(&image.config)?, job.plan.scope())
             }
         };
-        let mut scope = job.plan.scope(index);
         for entry in config.env() {
             let (name, value) = entry.split_once('=').unwrap_or((&entry, ""));
             scope.set_env(name, value);
@@ -78,7 +75,7 @@ impl<'a, 'b> Stage<'a, 'b> {
     }
 
     pub(super) fn finish(self) -> Finished {
-        Finished { layers: self.layers, config: self.config }
+        Finished { layers: self.layers, config: self.config, scope: self.scope }
     }
 
     fn done(&self, step: usize, cached: bool, layer_bytes: Option<u64>) {
@@ -119,7 +116,7 @@ impl<'a, 'b> Stage<'a, 'b> {
             Some(epoch) => Timestamp::from_second(epoch).unwrap_or(entry.made_at).min(entry.made_at),
             None => entry.made_at,
         };
-        let line = image::Step {
+        let line = edit::Step {
             created_at: Some(made_at),
             created_by: original.to_owned(),
             author: self.config.author().to_owned(),
@@ -164,7 +161,8 @@ impl<'a, 'b> Stage<'a, 'b> {
         let mut key = KeyOf::step("config");
         key.add(self.config.to_bytes());
         key.add(original);
-        key.add_all(self.scope.args().into_iter().map(|(name, value)| format!("{name}={value}")));
+        let args: Vec<String> = self.scope.args().map(|(name, value)| format!("{name}={value}")).collect();
+        key.add_all(args.iter());
         key.finish()
     }
 
@@ -190,21 +188,21 @@ impl<'a, 'b> Stage<'a, 'b> {
         let _turn = self.job.turn()?;
         let owner = self.owner(&user)?;
         let tree = self.job.host.tree(&self.layers)?;
-        super::copy::make_workdir(tree.root(), folder.as_bytes(), owner)?;
+        super::copy::make_workdir(tree.root(), folder.as_bytes(), owner, self.job.epoch)?;
         Ok((key, self.adopt(tree.finish()?)?))
     }
 
     fn configure(&mut self, instruction: &Instruction) -> Result<()> {
         match instruction {
-            Instruction::Arg(declared) => self.declare(declared)?,
-            Instruction::Env(pairs) => {
-                for (name, value) in self.expanded(pairs)? {
+            Instruction::Arg(declared) => self.scope.declare(declared)?,
+            Instruction::Env(env) => {
+                for (name, value) in self.scope.expand_pairs(&env.pairs)? {
                     self.config.set_env(&name, &value);
                     self.scope.set_env(&name, &value);
                 }
             }
-            Instruction::Label(pairs) => {
-                for (name, value) in self.expanded(pairs)? {
+            Instruction::Label(labels) => {
+                for (name, value) in self.scope.expand_pairs(&labels.pairs)? {
                     self.config.add_label(&name, &value);
                 }
             }
@@ -222,7 +220,7 @@ impl<'a, 'b> Stage<'a, 'b> {
             }
             Instruction::Expose(written) => {
                 for text in written {
-                    for word in self.scope.words(text)? {
+                    for word in self.scope.expand_words(text)? {
                         for port in ports(&word).map_err(Error::invalid)? {
                             self.config.expose(&port);
                         }
@@ -259,18 +257,6 @@ impl<'a, 'b> Stage<'a, 'b> {
         Ok(())
     }
 
-    fn declare(&mut self, declared: &[ArgDeclaration]) -> Result<()> {
-        for argument in declared {
-            self.scope.declare(argument)?;
-        }
-        Ok(())
-    }
-
-    /// All in the scope before the instruction.
-    fn expanded(&self, pairs: &Pairs) -> Result<Vec<(String, String)>> {
-        pairs.pairs.iter().map(|(name, value)| Ok((self.scope.expand(name)?, self.scope.expand(value)?))).collect()
-    }
-
     fn command(&self, command: &Command) -> Vec<String> {
         match command {
             Command::Shell(line) => self.config.in_shell(line),
@@ -278,15 +264,15 @@ impl<'a, 'b> Stage<'a, 'b> {
         }
     }
 
-    fn healthcheck(&self, check: &Healthcheck) -> image::Healthcheck {
+    fn healthcheck(&self, check: &Healthcheck) -> edit::Healthcheck {
         let Healthcheck::Probe { command, interval, timeout, start_period, start_interval, retries } = check else {
-            return image::Healthcheck { test: vec!["NONE".to_owned()], ..image::Healthcheck::default() };
+            return edit::Healthcheck { test: vec!["NONE".to_owned()], ..edit::Healthcheck::default() };
         };
         let test = match command {
             Command::Shell(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
             Command::Exec(words) => ["CMD".to_owned()].into_iter().chain(words.iter().cloned()).collect(),
         };
-        image::Healthcheck {
+        edit::Healthcheck {
             test,
             interval: *interval,
             timeout: *timeout,
@@ -294,13 +280,5 @@ impl<'a, 'b> Stage<'a, 'b> {
             start_interval: *start_interval,
             retries: *retries,
         }
-    }
-}
-
-/// What a build makes images for when nobody says.
-pub(super) fn platform(wanted: Option<&str>) -> Result<Platform> {
-    match wanted.filter(|text| !text.is_empty()) {
-        None => Ok(Platform::host()),
-        Some(text) => Ok(text.parse::<Platform>()?),
     }
 }

@@ -126,7 +126,7 @@ impl Engine {
     }
 
     /// The lowest free range. Ranges may be used again at once: ids on disk are the container's own (idmapped layers).
-    fn id_range(&self, request: &CreateContainer, id: &ContainerId) -> Option<u32> {
+    pub(in crate::engine) fn id_range(&self, request: &CreateContainer, id: &ContainerId) -> Option<u32> {
         if request.userns == UserNamespace::Host || !self.inner.host.mapped_users {
             return None;
         }

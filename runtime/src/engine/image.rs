@@ -104,7 +104,7 @@ impl Engine {
         .boxed()
     }
 
-    fn tell_image(&self, action: &str, id: &str, name: &str) {
+    pub(in crate::engine) fn tell_image(&self, action: &str, id: &str, name: &str) {
         self.publish("image", action, id.to_owned(), BTreeMap::from([("name".to_owned(), name.to_owned())]));
     }
 }

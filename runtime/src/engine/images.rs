@@ -8,7 +8,7 @@ use super::turns::Turns;
 use crate::{
     build::cache::{Cache, Key},
     content::Content,
-    digest::{ChainId, Digest, ImageId},
+    digest::{ChainId, DiffId, Digest, ImageId},
     durable,
     error::{Error, Result},
     fault, image,
@@ -117,6 +117,16 @@ impl Images {
     /// Bytes of its unpacked layers.
     pub fn size(&self, id: ImageId) -> Result<u64> {
         Ok(self.by_id(id)?.record.layers.iter().map(|layer| layer.size_bytes).sum())
+    }
+
+    /// Folders of these layers, topmost first, kept as long as the lease is.
+    pub(super) fn hold_layers(&self, layers: &[DiffId]) -> Result<(Lease, Vec<PathBuf>)> {
+        let mut lease = self.0.leases.open();
+        for chain in oci::chains(layers) {
+            lease.add(Thing::Layer(chain));
+        }
+        let lowers = self.0.snapshots.lowers(layers)?;
+        Ok((lease, lowers))
     }
 
     fn by_id(&self, id: ImageId) -> Result<Arc<image::Image>> {

@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod attach;
+mod build;
 mod build_cache;
 mod check;
 mod create;
@@ -40,8 +41,10 @@ pub mod proxy;
 mod pull;
 mod recover;
 mod remove;
+pub mod scratch;
 mod start;
 mod stats;
+pub mod step;
 mod stop;
 mod supervise;
 mod table;
@@ -72,6 +75,8 @@ pub struct Config {
     pub registry_mirrors: Vec<String>,
     /// `host[:port]` plain http and unknown certificates are allowed for; loopback always is.
     pub insecure_registries: Vec<String>,
+    /// Builds may fetch files from loopback and private networks too.
+    pub private_sources: bool,
     /// The monitor's program, to be run from a sealed memory file.
     pub monitor: &'static [u8],
 }
@@ -96,6 +101,7 @@ struct Inner {
     events: broadcast::Sender<Event>,
     trash: Trash,
     tasks: TaskTracker,
+    private_sources: bool,
     /// Held as long as the engine is.
     _lock: RootLock,
 }

@@ -1,7 +1,7 @@
 //! `open`: takes the data root and brings disk, memory and kernel to agree, whatever the last engine was doing.
 //!
 //! Every half-done state has one continuation. Per container folder:
-//! no record: never a container, swept. Monitor answers: adopted. An exit file newer than the last status: the end it
+//! no record: never a container, or a build step's, swept. Monitor answers: adopted. An exit file newer than the last status: the end it
 //! reports. Neither, though the status says running: ended, nobody saw how. Then what no container owns is swept: control
 //! groups, run folders, links, rules, addresses. One bad container never stops the start.
 
@@ -23,6 +23,7 @@ use super::{
     Config, EVENT_LAG, Engine, Inner, blocking,
     images::Images,
     proxy::Proxy,
+    scratch,
     start::timestamp,
     supervise::{exit_of, left_behind},
     table::{Container, Table},
@@ -70,6 +71,7 @@ impl Engine {
                     &paths.containers(),
                     &paths.trash(),
                     &paths.network(),
+                    &paths.scratch(),
                     paths.run_root(),
                     &paths.run_containers(),
                 ] {
@@ -80,6 +82,7 @@ impl Engine {
                 able(&host)?;
                 paths.data_root().clone_into(&mut host.data_root);
                 host.engine_id = identity(&paths)?;
+                scratch::sweep(&paths);
                 let records = records(&paths)?;
                 let in_use: Vec<_> = records.iter().map(|(record, _)| record.image_id).collect();
                 let registry = registry::Config {
@@ -104,6 +107,7 @@ impl Engine {
                     events: broadcast::Sender::new(EVENT_LAG),
                     trash: Trash::start(paths.trash()).map_err(failed)?,
                     tasks: TaskTracker::new(),
+                    private_sources: host_config.private_sources,
                     _lock: lock,
                     host,
                     paths: paths.clone(),

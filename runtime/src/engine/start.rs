@@ -1,6 +1,6 @@
 //! `start`: everything around one process, each thing with its undo, until the monitor says it runs.
 
-use std::{fs, io, sync::Arc, time::Duration};
+use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
@@ -57,7 +57,10 @@ impl Engine {
         }
         let world = container.world.lock().await;
         self.unmounted(container).await?;
-        let outcome = self.bring_up(container, leave).await;
+        let outcome = match self.inner.images.lowers(container.record.image_id) {
+            Ok(lowers) => self.bring_up(container, Around { lowers, ..Around::default() }, leave).await,
+            Err(error) => Err(error.into()),
+        };
         match outcome {
             Ok(started) => {
                 drop(world);
@@ -85,12 +88,18 @@ impl Engine {
         gone.map_err(slow)?.map_err(failed)
     }
 
-    async fn bring_up(&self, container: &Arc<Container>, leave: Leave) -> Result<Up, Failure> {
+    /// Makes everything around its process and lets that run, once it may; on failure takes it all back.
+    pub(in crate::engine) async fn bring_up(
+        &self,
+        container: &Arc<Container>,
+        around: Around,
+        leave: Leave,
+    ) -> Result<Up, Failure> {
         let engine = self.clone();
         let record = container.record.clone();
         let mut undo = Undo::new();
         let (spec, mut undo) = blocking(move || {
-            let spec = engine.prepare(&record, &mut undo)?;
+            let spec = engine.prepare(&record, around, &mut undo)?;
             fault::point("start.prepared").map_err(failed)?;
             Ok((spec, undo))
         })
@@ -188,7 +197,12 @@ impl Engine {
     }
 
     /// Control group, run folder and the whole launch specification.
-    fn prepare(&self, record: &crate::container::record::Record, undo: &mut Undo) -> Result<LaunchSpec> {
+    fn prepare(
+        &self,
+        record: &crate::container::record::Record,
+        around: Around,
+        undo: &mut Undo,
+    ) -> Result<LaunchSpec> {
         let paths = &self.inner.paths;
         durable::remove(&paths.exit(&record.id))?;
         let run_dir = paths.run_container(&record.id);
@@ -197,6 +211,10 @@ impl Engine {
         let gone = run_dir.clone();
         undo.push("run folder", move || fs::remove_dir_all(gone));
         etc::write(paths, record, None).map_err(failed)?;
+        if around.network == spec::Network::Host {
+            // Its name servers may be on the host's own loopback, which is the container's as well.
+            fs::copy("/etc/resolv.conf", etc::path(&paths.container(&record.id), "resolv.conf")).map_err(failed)?;
+        }
         if record.request.auto_remove {
             // The kernel's mark that an unsynced folder must not be used again, meant for power loss: after that such a
             // container is removed, so a mark that is met here is of the run before, and the kernel still has its data.
@@ -252,7 +270,7 @@ impl Engine {
             hostname: record.resolved.hostname.clone(),
             domainname: request.domainname.clone().unwrap_or_default(),
             rootfs: Rootfs {
-                lowers: self.inner.images.lowers(record.image_id)?,
+                lowers: around.lowers,
                 writable: paths.rootfs(&record.id),
                 read_only: request.read_only_rootfs,
                 volatile: request.auto_remove,
@@ -262,6 +280,8 @@ impl Engine {
                 .iter()
                 .map(|file| FileMount { source: etc::path(&folder, file), target: format!("/etc/{file}") })
                 .collect(),
+            mounts: around.mounts,
+            network: around.network,
             shm_size_bytes: request.shm_size_bytes.unwrap_or(SHM_BYTES),
             tmpfs: request.tmpfs.clone(),
             masked_paths: spec::MASKED_PATHS.iter().map(|&path| path.to_owned()).collect(),
@@ -321,17 +341,28 @@ impl Engine {
     }
 }
 
+/// What a run has around it that its container's record doesn't say.
+#[derive(Default)]
+pub(in crate::engine) struct Around {
+    /// Its layers' folders, topmost first.
+    pub lowers: Vec<PathBuf>,
+    /// Mounts.
+    pub mounts: Vec<spec::Mount>,
+    /// The host's network instead of one of its own.
+    pub network: spec::Network,
+}
+
 /// A container that came up.
-struct Up {
-    client: Client,
+pub(in crate::engine) struct Up {
+    pub client: Client,
     proxy: Option<Proxy>,
     endpoint: Option<Endpoint>,
-    started: Started,
+    pub started: Started,
 }
 
 /// A container that did not, and the code Docker gives for it.
-struct Failure {
-    error: Error,
+pub(in crate::engine) struct Failure {
+    pub error: Error,
     exit_code: i32,
 }
 

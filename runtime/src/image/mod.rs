@@ -11,6 +11,7 @@
 //! Readers never wait for the disk: they get the state of the last finished change.
 
 pub mod archive;
+pub mod edit;
 mod name;
 mod record;
 mod remove;

@@ -9,9 +9,10 @@
 mod exec;
 pub(crate) mod failure;
 pub(crate) mod limits;
+pub(crate) mod mounts;
 mod reaper;
 pub(crate) mod rootfs;
-mod user;
+pub mod user;
 
 use std::{
     ffi::CString,
@@ -33,14 +34,15 @@ use self::{
     user::Identity,
 };
 use crate::{
-    monitor::protocol::Failure,
-    spec::{LaunchSpec, Stdin},
+    monitor::protocol::{Failure, Made},
+    spec::{LaunchSpec, Network, Stdin},
     sys::{open, packet, privilege, process, tty},
 };
 
 /// The monitor says: your ids are mapped.
 pub const MAPPED: &[u8] = b"mapped";
-/// The monitor hands over: root, /dev, and one mount per file of the spec.
+/// The monitor hands over, in as many messages as it takes: root, /dev, the host's /sys where that is shown, and one mount
+/// for each file and each mount of the spec but tmpfs.
 pub const MOUNTS: &[u8] = b"mounts";
 /// The monitor says: become the program.
 pub const GO: &[u8] = b"go";
@@ -53,6 +55,8 @@ pub enum Said {
     Ready {
         /// What the host allowed only in part.
         clamped: Vec<String>,
+        /// What was made to mount on.
+        made: Vec<Made>,
     },
     /// It can't be done.
     Failed(Failure),
@@ -100,6 +104,37 @@ fn await_message(channel: impl AsFd, wanted: &[u8]) -> Result<Vec<OwnedFd>> {
     Ok(fds)
 }
 
+/// What the monitor hands over, told apart.
+struct Handed {
+    root: OwnedFd,
+    dev: OwnedFd,
+    /// The host's /sys.
+    sys: Option<OwnedFd>,
+    files: Vec<OwnedFd>,
+    mounts: Vec<OwnedFd>,
+}
+
+fn await_mounts(channel: &OwnedFd, spec: &LaunchSpec) -> Result<Handed> {
+    let host_sys = usize::from(spec.network == Network::Host);
+    let sources = spec.mounts.iter().filter(|mount| mount.is_host_made()).count();
+    let count = 2 + host_sys + spec.files.len() + sources;
+    let mut all = Vec::with_capacity(count);
+    while all.len() < count {
+        let more = await_message(channel, MOUNTS)?;
+        if more.is_empty() {
+            return Err(refuse("hear from the monitor", "the monitor sent too few mounts"));
+        }
+        all.extend(more);
+    }
+    let mounts = all.split_off(all.len() - sources);
+    let mut rest = all.into_iter();
+    let (Some(root), Some(dev)) = (rest.next(), rest.next()) else {
+        return Err(refuse("hear from the monitor", "the monitor sent no mounts"));
+    };
+    let sys = if host_sys > 0 { rest.next() } else { None };
+    Ok(Handed { root, dev, sys, files: rest.collect(), mounts })
+}
+
 fn steps(spec: &LaunchSpec, channel: OwnedFd, tasks: Vec<OwnedFd>) -> Result<Never> {
     process::reset_signals();
     // Written by the process itself, and `0`: a pid from outside takes a lock that costs milliseconds.
@@ -113,30 +148,28 @@ fn steps(spec: &LaunchSpec, channel: OwnedFd, tasks: Vec<OwnedFd>) -> Result<Nev
     umask(Mode::empty());
     // After joining: the namespace's root is the group one is in.
     unshare(CloneFlags::CLONE_NEWCGROUP).stage("make a control group namespace")?;
-    process::loopback_up().stage("bring up loopback")?;
+    if spec.network == Network::Own {
+        process::loopback_up().stage("bring up loopback")?;
+    }
     nix::unistd::sethostname(&spec.hostname).stage("set host name")?;
     if !spec.domainname.is_empty() {
         process::set_domainname(&spec.domainname).stage("set domain name")?;
     }
     let made = Detached::make(spec)?;
 
-    let mut mounts = await_message(&channel, MOUNTS)?.into_iter();
-    let (Some(root), Some(dev)) = (mounts.next(), mounts.next()) else {
-        return Err(refuse("hear from the monitor", "the monitor sent no mounts"));
-    };
-    let files: Vec<OwnedFd> = mounts.collect();
-    let attached = rootfs::assemble(spec, root, dev, &files, made)?;
-    drop(files);
+    let handed = await_mounts(&channel, spec)?;
+    let mut attached = rootfs::assemble(spec, handed, made)?;
     attached.set_sysctls(spec)?;
     attached.mask(spec)?;
     let identity = user::resolve_in(&attached.root, &spec.process.user, &spec.process.group_add)?;
     let (streams, outside) = open_streams(spec, &attached, &identity)?;
     let cwd = attached.working_dir(&spec.process.cwd)?;
     attached.enter(spec)?;
+    let made = attached.made();
     let clamped = limits::apply(&spec.process.rlimits)?;
 
     let raw: Vec<_> = outside.iter().map(AsRawFd::as_raw_fd).collect();
-    packet::send(&channel, &Said::Ready { clamped }.encode(), &raw, true).stage("tell the monitor")?;
+    packet::send(&channel, &Said::Ready { clamped, made }.encode(), &raw, true).stage("tell the monitor")?;
     drop((outside, attached));
     await_message(&channel, GO)?;
     finish(spec, channel, &identity, streams, &cwd)

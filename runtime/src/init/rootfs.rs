@@ -16,9 +16,14 @@ use nix::{
     unistd::{fchdir, pivot_root},
 };
 
-use super::failure::{Result, Stage, refuse};
+use super::{
+    Handed,
+    failure::{Result, Stage, refuse},
+    mounts,
+};
 use crate::{
-    spec::LaunchSpec,
+    monitor::protocol::Made,
+    spec::{LaunchSpec, Network},
     sys::{
         mount::{self, NODEV, NOEXEC, NOSUID, NewFs, RDONLY, add_attributes, attach, open_tree},
         open::{self, NO_MAGICLINKS, NO_SYMLINKS, NO_XDEV, openat2},
@@ -28,7 +33,8 @@ use crate::{
 /// Mounts of the container's own namespaces, attached nowhere yet.
 pub struct Detached {
     proc: OwnedFd,
-    sys: OwnedFd,
+    /// `None` where the host's is shown.
+    sys: Option<OwnedFd>,
     pts: OwnedFd,
     shm: OwnedFd,
     mqueue: OwnedFd,
@@ -36,7 +42,7 @@ pub struct Detached {
 }
 
 /// A mount and the name of its mount point.
-fn fresh(kind: &CStr, attributes: u64, options: &[(&str, &str)]) -> io::Result<OwnedFd> {
+pub(super) fn fresh(kind: &CStr, attributes: u64, options: &[(&str, &str)]) -> io::Result<OwnedFd> {
     let fs = NewFs::open(kind)?;
     for (key, value) in options {
         if value.is_empty() { fs.flag(key)? } else { fs.set(key, value)? }
@@ -58,7 +64,10 @@ impl Detached {
         };
         Ok(Self {
             proc: fresh(c"proc", strict, &[]).stage("mount proc")?,
-            sys: fresh(c"sysfs", strict | RDONLY, &[]).stage("mount sysfs")?,
+            sys: match spec.network {
+                Network::Own => Some(fresh(c"sysfs", strict | RDONLY, &[]).stage("mount sysfs")?),
+                Network::Host => None,
+            },
             pts: fresh(c"devpts", NOSUID | NOEXEC, &[("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")])
                 .stage("mount devpts")?,
             shm: fresh(c"tmpfs", strict, &[("mode", "1777"), ("size", &size)]).stage("mount /dev/shm")?,
@@ -79,15 +88,19 @@ pub struct Attached {
     proc: OwnedFd,
     sys: OwnedFd,
     old_root: OwnedFd,
+    /// Handles of what was made to mount on.
+    made: Vec<OwnedFd>,
 }
 
 /// A folder directly below the root that must not be a link.
-fn real_dir(root: impl AsFd, name: &str) -> io::Result<OwnedFd> {
+fn real_dir(root: impl AsFd, name: &str, made: &mut Vec<OwnedFd>) -> io::Result<OwnedFd> {
     let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
     match openat2(&root, name, flags, 0, NO_SYMLINKS | NO_MAGICLINKS) {
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
             mkdirat(&root, name, Mode::from_bits_truncate(0o755))?;
-            openat2(&root, name, flags, 0, NO_SYMLINKS | NO_MAGICLINKS)
+            let new = openat2(&root, name, flags, 0, NO_SYMLINKS | NO_MAGICLINKS)?;
+            made.push(new.try_clone()?);
+            Ok(new)
         }
         opened => opened,
     }
@@ -97,32 +110,38 @@ fn below(mount: impl AsFd, name: &str) -> io::Result<OwnedFd> {
     openat2(mount, name, libc::O_PATH | libc::O_NOFOLLOW, 0, NO_SYMLINKS | NO_MAGICLINKS | NO_XDEV)
 }
 
-/// Attaches the root and everything in it. The order of `files` is that of the spec.
-pub fn assemble(spec: &LaunchSpec, root: OwnedFd, dev: OwnedFd, files: &[OwnedFd], made: Detached) -> Result<Attached> {
+/// Attaches the root and everything in it.
+pub(super) fn assemble(spec: &LaunchSpec, handed: Handed, own: Detached) -> Result<Attached> {
+    let Handed { root, dev, sys, files, mounts } = handed;
+    let Some(sys) = own.sys.or(sys) else {
+        return Err(refuse("hear from the monitor", "the monitor sent no /sys"));
+    };
+    let mut made = Vec::new();
     let old_root = open_path("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
     let old_root = old_root.stage("open old root")?;
     attach(&root, &old_root).stage("attach root file system")?;
-    for (mount, name) in [(&made.proc, "proc"), (&made.sys, "sys"), (&dev, "dev")] {
-        let target = real_dir(&root, name).stage(format!("open /{name} of the image"))?;
+    for (mount, name) in [(&own.proc, "proc"), (&sys, "sys"), (&dev, "dev")] {
+        let target = real_dir(&root, name, &mut made).stage(format!("open /{name} of the image"))?;
         attach(mount, target).stage(format!("attach /{name}"))?;
     }
-    for (mount, name) in [(&made.pts, "pts"), (&made.shm, "shm"), (&made.mqueue, "mqueue")] {
+    for (mount, name) in [(&own.pts, "pts"), (&own.shm, "shm"), (&own.mqueue, "mqueue")] {
         let target = below(&dev, name).stage(format!("open /dev/{name}"))?;
         attach(mount, target).stage(format!("attach /dev/{name}"))?;
     }
-    if let Some(cgroup) = &made.cgroup {
-        attach_cgroup(spec, &made.sys, cgroup).stage("attach /sys/fs/cgroup")?;
+    if let Some(cgroup) = &own.cgroup {
+        attach_cgroup(spec, &sys, cgroup).stage("attach /sys/fs/cgroup")?;
     }
     for (path, options) in &spec.tmpfs {
         let mount = tmpfs(options).stage(format!("mount tmpfs {path}"))?;
-        let target = open::make_dirs(&root, path, 0o755).stage(format!("open {path}"))?;
+        let target = open::note_dirs(&root, path, 0o755, &mut made).stage(format!("open {path}"))?;
         attach(mount, target).stage(format!("attach tmpfs {path}"))?;
     }
     for (mount, file) in files.iter().zip(&spec.files) {
-        let target = open::make_file(&root, &file.target).stage(format!("open {}", file.target))?;
+        let target = open::note_file(&root, &file.target, &mut made).stage(format!("open {}", file.target))?;
         attach(mount, target).stage(format!("attach {}", file.target))?;
     }
-    Ok(Attached { root, dev, pts: made.pts, proc: made.proc, sys: made.sys, old_root })
+    mounts::attach_all(&spec.mounts, mounts, &root, &mut made)?;
+    Ok(Attached { root, dev, pts: own.pts, proc: own.proc, sys, old_root, made })
 }
 
 /// On v2 the mount itself, on v1 a folder with a mount per hierarchy, as Docker shows it.
@@ -258,6 +277,11 @@ impl Attached {
         fchdir(&self.old_root).stage("enter old root")?;
         umount2(c".", MntFlags::MNT_DETACH).stage("detach old root")?;
         nix::unistd::chdir(c"/").stage("enter new root")
+    }
+
+    /// What was made to mount on. Only after [`Self::enter`] do their paths begin at the root.
+    pub fn made(&mut self) -> Vec<Made> {
+        mounts::told(&self.proc, std::mem::take(&mut self.made))
     }
 
     /// Opens the working directory inside, making it when missing.

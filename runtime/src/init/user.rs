@@ -128,6 +128,21 @@ fn read(root: impl AsFd, path: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// Owner and group for files, from `user[:group]` by name or number, in the root file system behind a handle. Without a
+/// group it is the user's own for a name, and the same number for a number.
+///
+/// # Errors
+/// In Docker's words when there is no such user or group.
+pub fn owner_in(root: impl AsFd, owner: &str) -> Result<(u32, u32)> {
+    let (user, group) = owner.split_once(':').map_or((owner, None), |(user, group)| (user, Some(group)));
+    if let (Some(uid), None) = (numeric(user)?, group) {
+        return Ok((uid, uid));
+    }
+    let found = resolve_in(root, owner, &[])?;
+    // A number is meant as one, even where the image has a user of that name.
+    Ok((numeric(user)?.unwrap_or(found.uid), found.gid))
+}
+
 /// Resolves a user in the root file system behind a handle.
 pub fn resolve_in(root: impl AsFd, user: &str, group_add: &[String]) -> Result<Identity> {
     let passwd_file = read(&root, "etc/passwd").stage("read /etc/passwd")?;

@@ -20,5 +20,6 @@ mod probe;
 pub mod protocol;
 pub mod report;
 mod run;
+mod source;
 
 pub use self::{report::read_exit, run::main};

@@ -6,8 +6,11 @@
 use std::{
     fs,
     io::{self, Write},
-    os::fd::{AsFd, OwnedFd},
-    path::Path,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::PermissionsExt,
+    },
+    path::{Path, PathBuf},
 };
 
 use nix::{
@@ -21,14 +24,15 @@ use nix::{
     unistd::symlinkat,
 };
 
+use super::source;
 use crate::{
     init::{
         failure::{Result, Stage, refuse},
         rootfs::bind_source,
     },
-    spec::{IdMap, LaunchSpec, Rootfs},
+    spec::{IdMap, LaunchSpec, Network, Rootfs},
     sys::{
-        mount::{self, NOEXEC, NOSUID, NewFs, attach, open_tree},
+        mount::{self, Change, NODEV, NOEXEC, NOSUID, NewFs, RDONLY, attach, open_tree},
         privilege::{no_setuid_fixup, set_fs_ids},
     },
 };
@@ -69,10 +73,22 @@ pub fn mounts(spec: &LaunchSpec, userns: Option<&OwnedFd>) -> Result<Vec<OwnedFd
     let base = spec.id_map.map_or(0, |map| map.base);
     let root = overlay(&spec.run_dir, &spec.rootfs, userns, base)?;
     let mut all = vec![root, devices(base, spec.process.tty.is_some()).stage("make /dev")?];
+    if spec.network == Network::Host {
+        all.push(host_sys().stage("bind /sys")?);
+    }
     for file in &spec.files {
         all.push(bind_source(&file.source, userns).stage(format!("bind {}", file.source.display()))?);
     }
+    for (number, mount) in spec.mounts.iter().enumerate().filter(|(_, mount)| mount.is_host_made()) {
+        all.push(source::make(mount, number, userns, base)?);
+    }
     Ok(all)
+}
+
+fn host_sys() -> io::Result<OwnedFd> {
+    let copy = open_tree(nix::fcntl::AT_FDCWD, c"/sys", false)?;
+    mount::change(&copy, Change { attributes: RDONLY | NOSUID | NODEV | NOEXEC, ..Change::default() })?;
+    Ok(copy)
 }
 
 /// Leaves the host's mount namespace.
@@ -104,37 +120,72 @@ pub fn overlay(run_dir: &Path, rootfs: &Rootfs, userns: Option<&OwnedFd>, base: 
     let size = Some("size=1m,mode=0700");
     classic_mount(Some("tmpfs"), &point, Some("tmpfs"), MsFlags::MS_NOSUID, size).stage("mount scratch")?;
     std::env::set_current_dir(&point).stage("enter scratch")?;
-    for name in ["upper", "work"] {
-        match fs::create_dir(rootfs.writable.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error).stage("make upper"),
-            _ => {}
-        }
-    }
-    let mut names = Vec::new();
-    for (number, lower) in rootfs.lowers.iter().enumerate() {
-        let name = number.to_string();
-        place(lower, &name, userns)?;
-        names.push(name);
-    }
-    place(&rootfs.writable, "w", userns)?;
-    fs::create_dir("root").stage("make a mount point")?;
-    let mut options = format!("lowerdir={},upperdir=w/upper,workdir=w/work", names.join(":"));
-    options.push_str(",redirect_dir=off,index=off,metacopy=off");
-    if rootfs.volatile {
-        options.push_str(",volatile");
-    }
-    // The host's root has no id in a mapped folder: without these ids the kernel can't make its work folder and
-    // silently mounts read-only.
-    let mounted = as_ids(base, || {
-        Ok(classic_mount(Some("overlay"), "root", Some("overlay"), MsFlags::empty(), Some(options.as_str()))?)
-    });
-    mounted.stage("mount overlay")?;
-    let point = open_path("root", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
-    let root = open_tree(point.stage("open overlay")?, c"", false).stage("open overlay")?;
+    let layers = Layers { lowers: &rootfs.lowers, writable: Some(&rootfs.writable), volatile: rootfs.volatile };
+    let root = open_tree(layers.mount("", userns, base)?, c"", false).stage("open overlay")?;
     if fstatvfs(&root).stage("look at overlay")?.flags().contains(FsFlags::ST_RDONLY) {
         return Err(refuse("mount overlay", "the kernel mounted the root file system read-only"));
     }
     Ok(root)
+}
+
+/// What an overlay is made of.
+pub(super) struct Layers<'a> {
+    /// Read-only folders, topmost first.
+    pub lowers: &'a [PathBuf],
+    /// A folder that holds, or will, `upper` and `work`.
+    pub writable: Option<&'a Path>,
+    /// Without any sync.
+    pub volatile: bool,
+}
+
+impl Layers<'_> {
+    /// Mounts them in the present folder, all names there beginning with `prefix`. Returns a handle of the mount.
+    pub fn mount(&self, prefix: &str, userns: Option<&OwnedFd>, base: u32) -> Result<OwnedFd> {
+        let mut names = Vec::new();
+        for (number, lower) in self.lowers.iter().enumerate() {
+            let name = format!("{prefix}{number}");
+            place(lower, &name, userns)?;
+            names.push(name);
+        }
+        // Overlay wants one below a writable folder and two without one.
+        while names.len() < if self.writable.is_some() { 1 } else { 2 } {
+            let name = format!("{prefix}e{}", names.len());
+            fs::create_dir(&name)
+                .and_then(|()| fs::set_permissions(&name, fs::Permissions::from_mode(0o755)))
+                .stage("make an empty layer")?;
+            names.push(name);
+        }
+        let mut options = format!("lowerdir={},redirect_dir=off,index=off,metacopy=off", names.join(":"));
+        let mut flags = MsFlags::MS_RDONLY;
+        if let Some(writable) = self.writable {
+            for name in ["upper", "work"] {
+                match fs::create_dir(writable.join(name)) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                        return Err(error).stage("make upper");
+                    }
+                    _ => {}
+                }
+            }
+            place(writable, &format!("{prefix}w"), userns)?;
+            for (option, name) in [("upperdir", "upper"), ("workdir", "work")] {
+                options.extend([",", option, "=", prefix, "w/", name]);
+            }
+            if self.volatile {
+                options.push_str(",volatile");
+            }
+            flags = MsFlags::empty();
+        }
+        let point = format!("{prefix}root");
+        fs::create_dir(&point).stage("make a mount point")?;
+        // The host's root has no id in a mapped folder: without these ids the kernel can't make its work folder and
+        // silently mounts read-only.
+        let mounted = as_ids(base, || {
+            Ok(classic_mount(Some("overlay"), point.as_str(), Some("overlay"), flags, Some(options.as_str()))?)
+        });
+        mounted.stage("mount overlay")?;
+        open_path(point.as_str(), OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+            .stage("open overlay")
+    }
 }
 
 /// Runs something with other file-system ids and all capabilities.

@@ -73,6 +73,17 @@ pub struct Started {
     pub started_at_ns: u64,
     /// Settings that the host allowed only in part, in words.
     pub clamped: Vec<String>,
+    /// What was made in the root file system to mount on, outermost first.
+    pub made: Vec<Made>,
+}
+
+/// A folder or file that was made to mount on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// Where it really is inside, links resolved.
+    pub path: String,
+    /// Its inode number, which is that of the writable layer.
+    pub inode: u64,
 }
 
 /// A running program.

@@ -22,7 +22,7 @@ use super::{
     connections::{Connections, Subject},
     output::Streams,
     prepare, probe,
-    protocol::{self, ExitReport, Failure, Reply, Request, Started, Status},
+    protocol::{self, ExitReport, Failure, Made, Reply, Request, Started, Status},
     report,
 };
 use crate::{
@@ -118,11 +118,13 @@ fn live(server: &OwnedFd) -> Result<()> {
     clamped.extend(adjust_oom_score(child.pid, spec.process.oom_score_adj));
     let mounts = prepare::mounts(&spec, userns.as_ref())?;
     let raw: Vec<_> = mounts.iter().map(AsRawFd::as_raw_fd).collect();
-    tell_init(&channel, init::MOUNTS, &raw)?;
+    for some in raw.chunks(packet::MAX_FDS) {
+        tell_init(&channel, init::MOUNTS, some)?;
+    }
     drop((mounts, userns));
     show(&spec.id);
 
-    let Some(streams) = await_go(server, &channel, &spec, &mut clamped)? else { return Ok(()) };
+    let Some((streams, made)) = await_go(server, &channel, &spec, &mut clamped)? else { return Ok(()) };
     fault::point("monitor.go").stage("failpoint")?;
     tell_init(&channel, init::GO, &[])?;
     await_exec(&channel)?;
@@ -137,7 +139,7 @@ fn live(server: &OwnedFd) -> Result<()> {
         monitor_pid: nix::unistd::getpid().as_raw(),
     };
     report::write_state(&spec.run_dir.join("state"), &status).stage("write the state file")?;
-    let started = Started { pid: child.pid, started_at_ns: status.started_at_ns, clamped };
+    let started = Started { pid: child.pid, started_at_ns: status.started_at_ns, clamped, made };
     let _ = packet::send(server, &protocol::encode(0, &Reply::Started(started)), &[], false);
     let server = server.try_clone().stage("copy a descriptor")?;
     let mut connections = Connections::new(listener, server);
@@ -200,8 +202,10 @@ fn clone(spec: &LaunchSpec) -> Result<(Child, OwnedFd)> {
     let unified = spec.cgroup.unified.as_ref().map(File::open).transpose().stage("open control group")?;
     limits::raise(&spec.process.rlimits);
     let (ours, theirs) = packet::pair().stage("make a channel")?;
-    let mut flags =
-        libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    let mut flags = libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    if spec.network == spec::Network::Own {
+        flags |= libc::CLONE_NEWNET;
+    }
     if spec.id_map.is_some() {
         flags |= libc::CLONE_NEWUSER;
     }
@@ -242,7 +246,7 @@ fn await_go(
     channel: &OwnedFd,
     spec: &LaunchSpec,
     clamped: &mut Vec<String>,
-) -> Result<Option<Streams>> {
+) -> Result<Option<(Streams, Vec<Made>)>> {
     let mut streams = None;
     let mut go = false;
     loop {
@@ -253,11 +257,11 @@ fn await_go(
         if ready[1] {
             let (bytes, fds) = hear(channel).stage("hear from init")?;
             match Said::decode(&bytes) {
-                Some(Said::Ready { clamped: more }) => {
+                Some(Said::Ready { clamped: more, made }) => {
                     clamped.extend(more);
                     let open_input = spec.process.stdin != Stdin::Closed;
-                    let made = Streams::new(fds, spec.process.tty.is_some(), open_input);
-                    streams = Some(made.stage("take over the streams")?);
+                    let taken = Streams::new(fds, spec.process.tty.is_some(), open_input);
+                    streams = Some((taken.stage("take over the streams")?, made));
                 }
                 Some(Said::Failed(failure)) => return Err(failure),
                 None => return Err(init_died()),

@@ -37,7 +37,7 @@ pub use self::{
     inflate::{Compression, Inflate},
     pipe::pipe,
     tree::disk_usage,
-    untar::Limits,
+    untar::{Error as UntarError, Limits, Rules, unpack},
 };
 use crate::{
     digest::{ChainId, DiffId},

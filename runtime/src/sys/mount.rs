@@ -115,14 +115,15 @@ pub fn attach(from: impl AsFd, to: impl AsFd) -> io::Result<()> {
     .map(drop)
 }
 
-fn set_attributes(mount: BorrowedFd<'_>, attr: &MountAttr) -> io::Result<()> {
+fn set_attributes(mount: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> io::Result<()> {
+    let flags = if recursive { AT_EMPTY_PATH | AT_RECURSIVE } else { AT_EMPTY_PATH };
     // SAFETY: `attr` has the size that is passed and outlives the call.
     check(unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
             mount.as_raw_fd(),
             c"".as_ptr(),
-            AT_EMPTY_PATH,
+            flags,
             std::ptr::from_ref(attr),
             std::mem::size_of::<MountAttr>(),
         )
@@ -132,13 +133,34 @@ fn set_attributes(mount: BorrowedFd<'_>, attr: &MountAttr) -> io::Result<()> {
 
 /// Adds attributes to a mount.
 pub fn add_attributes(mount: impl AsFd, attributes: u64) -> io::Result<()> {
-    set_attributes(mount.as_fd(), &MountAttr { set: attributes, clear: 0, propagation: 0, userns_fd: 0 })
+    set_attributes(mount.as_fd(), &MountAttr { set: attributes, clear: 0, propagation: 0, userns_fd: 0 }, false)
 }
 
 /// Maps the ids of a detached mount by a user namespace.
 pub fn idmap(mount: impl AsFd, userns: impl AsFd) -> io::Result<()> {
     let userns_fd = userns.as_fd().as_raw_fd() as u64;
-    set_attributes(mount.as_fd(), &MountAttr { set: IDMAP, clear: 0, propagation: 0, userns_fd })
+    set_attributes(mount.as_fd(), &MountAttr { set: IDMAP, clear: 0, propagation: 0, userns_fd }, false)
+}
+
+/// What a detached mount becomes before it is attached, in one call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Change<'a> {
+    /// Attributes to add.
+    pub attributes: u64,
+    /// The user namespace that maps its ids.
+    pub userns: Option<&'a OwnedFd>,
+    /// Mounts made on the host later show up in it; otherwise nothing passes.
+    pub follows_host: bool,
+    /// The same for everything mounted below.
+    pub recursive: bool,
+}
+
+/// Changes a detached mount.
+pub fn change(mount: impl AsFd, change: Change<'_>) -> io::Result<()> {
+    let (idmap, userns_fd) = change.userns.map_or((0, 0), |userns| (IDMAP, userns.as_raw_fd() as u64));
+    let propagation = if change.follows_host { libc::MS_SLAVE } else { libc::MS_PRIVATE };
+    let attr = MountAttr { set: change.attributes | idmap, clear: 0, propagation, userns_fd };
+    set_attributes(mount.as_fd(), &attr, change.recursive)
 }
 
 /// The writable top of an overlay: two folders of one file system, nothing else using them.

@@ -63,6 +63,11 @@ pub fn inside(root: impl AsFd, path: impl AsRef<Path>, flags: i32) -> io::Result
 /// Opens a directory below `root`, making what is missing with `mode`. Links are resolved as inside the root; a link
 /// that leads nowhere is never created through.
 pub fn make_dirs(root: impl AsFd, path: impl AsRef<Path>, mode: u32) -> io::Result<OwnedFd> {
+    note_dirs(root, path, mode, &mut Vec::new())
+}
+
+/// Like [`make_dirs`]; adds a handle of each directory it made, outermost first.
+pub fn note_dirs(root: impl AsFd, path: impl AsRef<Path>, mode: u32, made: &mut Vec<OwnedFd>) -> io::Result<OwnedFd> {
     let (path, root) = (path.as_ref(), root.as_fd());
     match inside(root, path, libc::O_DIRECTORY) {
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
@@ -80,13 +85,10 @@ pub fn make_dirs(root: impl AsFd, path: impl AsRef<Path>, mode: u32) -> io::Resu
         dir = match inside(root, &walked, libc::O_DIRECTORY) {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
                 nix::sys::stat::mkdirat(&dir, name, nix::sys::stat::Mode::from_bits_truncate(mode))?;
-                openat2(
-                    &dir,
-                    name,
-                    libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW,
-                    0,
-                    NO_SYMLINKS | NO_MAGICLINKS,
-                )?
+                let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+                let new = openat2(&dir, name, flags, 0, NO_SYMLINKS | NO_MAGICLINKS)?;
+                made.push(new.try_clone()?);
+                new
             }
             opened => opened?,
         };
@@ -96,6 +98,11 @@ pub fn make_dirs(root: impl AsFd, path: impl AsRef<Path>, mode: u32) -> io::Resu
 
 /// Opens a handle of a file below `root` to mount on, making an empty one (and its directories) where there is none.
 pub fn make_file(root: impl AsFd, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+    note_file(root, path, &mut Vec::new())
+}
+
+/// Like [`make_file`]; adds a handle of everything it made, outermost first.
+pub fn note_file(root: impl AsFd, path: impl AsRef<Path>, made: &mut Vec<OwnedFd>) -> io::Result<OwnedFd> {
     let (path, root) = (path.as_ref(), root.as_fd());
     match inside(root, path, 0) {
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
@@ -104,10 +111,12 @@ pub fn make_file(root: impl AsFd, path: impl AsRef<Path>) -> io::Result<OwnedFd>
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     };
-    let parent = make_dirs(root, parent, 0o755)?;
-    let made = libc::O_CREAT | libc::O_EXCL | libc::O_RDONLY | libc::O_NOFOLLOW;
-    openat2(&parent, name, made, 0o644, NO_SYMLINKS | NO_MAGICLINKS)?;
-    openat2(&parent, name, libc::O_PATH | libc::O_NOFOLLOW, 0, NO_SYMLINKS | NO_MAGICLINKS)
+    let parent = note_dirs(root, parent, 0o755, made)?;
+    let flags = libc::O_CREAT | libc::O_EXCL | libc::O_RDONLY | libc::O_NOFOLLOW;
+    openat2(&parent, name, flags, 0o644, NO_SYMLINKS | NO_MAGICLINKS)?;
+    let file = openat2(&parent, name, libc::O_PATH | libc::O_NOFOLLOW, 0, NO_SYMLINKS | NO_MAGICLINKS)?;
+    made.push(file.try_clone()?);
+    Ok(file)
 }
 
 fn nonempty(path: &Path) -> &Path {

@@ -14,6 +14,9 @@ use nix::sys::socket::{
 /// Longest message; a longer one is cut by the kernel and refused here. Small, because every monitor pays for it.
 pub const MAX: usize = 16 * 1024;
 
+/// Most descriptors one message may bring.
+pub const MAX_FDS: usize = 16;
+
 /// Two connected sockets.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?)
@@ -71,7 +74,7 @@ pub fn send(stream: impl AsFd, bytes: &[u8], fds: &[RawFd], wait: bool) -> io::R
 /// Receives one message; no bytes means that the other side has closed.
 pub fn receive(stream: impl AsFd, wait: bool) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut bytes = vec![0; MAX];
-    let mut space = nix::cmsg_space!([RawFd; 16]);
+    let mut space = nix::cmsg_space!([RawFd; MAX_FDS]);
     let mut flags = MsgFlags::MSG_CMSG_CLOEXEC;
     if !wait {
         flags |= MsgFlags::MSG_DONTWAIT;
