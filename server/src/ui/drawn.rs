@@ -252,7 +252,10 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
                 .to_vec(),
         ],
     };
-    let builds_page = |views: Vec<ops::builds::View>| {
+    let builds_page = |mut views: Vec<ops::builds::View>| {
+        for (view, id) in views.iter_mut().zip(1..) {
+            view.row.operation.id = id;
+        }
         let page = page(t, &t.get("nav-builds"), "builds");
         builds::ListPage::new(page, t, "/builds".into(), builds::Filter::default(), &views, now())
             .render()
@@ -342,7 +345,7 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
                 now(),
             ),
         ),
-        ("builds", builds_page(Vec::from(["running", "failed", "done", "interrupted"].map(|one| build(one, now()))))),
+        ("builds", builds_page(["running", "failed", "done", "interrupted"].map(|one| build(one, now())).into())),
         ("builds-empty", builds_page(Vec::new())),
         ("build", build_page(&build("running", now()))),
         ("build-failed", build_page(&build("failed", now()))),
