@@ -1,6 +1,9 @@
 //! The only state requests share.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use runtime::Engine;
@@ -9,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     auth::gate::Gate,
     db::Db,
-    ops::{operation::Operations, usage::Readings},
+    ops::{builds::Builds, operation::Operations, usage::Readings},
 };
 
 /// Everything a request may need; cheap to clone.
@@ -24,6 +27,8 @@ pub struct Inner {
     pub engine: Engine,
     /// Long work in progress.
     pub operations: Operations,
+    /// Builds that run, and the files of all.
+    pub builds: Builds,
     /// When this process began to serve.
     pub started_at: Timestamp,
     /// What containers use.
@@ -38,11 +43,12 @@ pub struct Inner {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(db: Db, engine: Engine, docker_socket: Option<PathBuf>) -> Self {
+    pub fn new(db: Db, engine: Engine, data: &Path, docker_socket: Option<PathBuf>) -> Self {
         Self(Arc::new(Inner {
             db,
             engine,
             operations: Operations::default(),
+            builds: Builds::new(data),
             started_at: Timestamp::now(),
             readings: Readings::default(),
             gate: Gate::default(),

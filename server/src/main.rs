@@ -129,7 +129,8 @@ async fn serve_all(config: Config) -> Result<(), String> {
     let db = open_database(&config).await?;
     db.cut_off_open_audit().await.map_err(|error| error.chain())?;
     db.interrupt_operations().await.map_err(|error| error.chain())?;
-    let app = App::new(db, engine, config.docker_socket.clone());
+    let app = App::new(db, engine, &config.data, config.docker_socket.clone());
+    ops::builds::recover(&app).await.map_err(|error| error.chain())?;
     welcome::install_once(&app).await.map_err(|error| error.chain())?;
     let socket = config.docker_socket.as_deref().map(docker::bind).transpose().map_err(|error| error.chain())?;
     let word = ops::sessions::open_set_up(&app).await.map_err(|error| error.chain())?;

@@ -24,7 +24,8 @@ use crate::{
     },
     live,
     ui::{
-        account, assets, audit, container, container_actions, container_logs, containers,
+        account, assets, audit, build_cache, build_new, builds, container, container_actions, container_logs,
+        containers,
         error::{self, Fault},
         images, launch, operations, overview, sign_in,
     },
@@ -37,6 +38,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub fn pages(app: App, hosts: Hosts) -> Router {
     let live = Router::new()
         .route("/live/events", get(live::events::events))
+        .route("/live/builds/{id}/log", get(live::builds::open))
         .route("/live/containers/{name}/logs", get(live::logs::open))
         .route("/live/containers/{name}/stats", get(live::stats::open))
         .layer(from_fn_with_state(app.clone(), live::guard));
@@ -56,6 +58,17 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/images/load", post(images::load).layer(DefaultBodyLimit::disable()))
         .route("/images/{id}", get(images::detail))
         .route("/images/{id}/remove", get(images::ask).post(images::remove))
+        .route("/builds", get(builds::list).post(build_new::create))
+        .route("/builds/new", get(build_new::show))
+        .route("/builds/check", post(build_new::check))
+        .route("/builds/upload", post(build_new::upload).layer(DefaultBodyLimit::disable()))
+        .route("/builds/cache", get(build_cache::show))
+        .route("/builds/cache/prune", get(build_cache::ask).post(build_cache::remove))
+        .route("/builds/{id}", get(builds::detail))
+        .route("/builds/{id}/log", get(builds::download))
+        .route("/builds/{id}/cancel", post(builds::cancel))
+        .route("/builds/{id}/again", post(builds::again))
+        .route("/builds/{id}/remove", get(builds::ask).post(builds::remove))
         .route("/operations", get(operations::list))
         .route("/operations/tray", get(operations::tray))
         .route("/operations/{id}", get(operations::detail))

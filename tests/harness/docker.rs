@@ -88,6 +88,7 @@ impl Docker {
             .env("TERM", "xterm")
             .env("DOCKER_CONFIG", &self.config)
             .env("DOCKER_HOST", format!("unix://{}", self.socket.display()))
+            .env("DOCKER_BUILDKIT", "0")
             .env("DOCKER_CLI_HINTS", "false");
         command
     }

@@ -27,10 +27,10 @@ pub fn tests(suite: Suite) -> Suite {
 }
 
 /// Who tells the story.
-struct Person {
+pub struct Person {
     width: u32,
     look: Look,
-    scripts: bool,
+    pub scripts: bool,
     name: &'static str,
 }
 
@@ -59,6 +59,9 @@ fn story(person: &Person) {
         told.a_container_lives().await;
         told.an_image_is_uploaded().await;
         told.an_image_is_pulled(&slow).await;
+        told.an_image_is_built().await;
+        told.a_build_is_cancelled().await;
+        told.a_folder_is_uploaded_and_built().await;
         told.all_of_it_is_in_the_audit().await;
         browser.assert_quiet(&["422"]).await;
         browser.close().await;
@@ -66,18 +69,19 @@ fn story(person: &Person) {
     darsena.assert_clean();
 }
 
-struct Told<'a> {
-    browser: &'a Browser,
-    darsena: &'a Darsena,
-    person: &'a Person,
+/// The story as it is told to one person.
+pub struct Told<'a> {
+    pub browser: &'a Browser,
+    pub darsena: &'a Darsena,
+    pub person: &'a Person,
 }
 
 impl Told<'_> {
-    async fn open(&self, path: &str) {
+    pub async fn open(&self, path: &str) {
         self.browser.open(&self.darsena.url(path)).await;
     }
 
-    async fn picture(&self, page: &str) {
+    pub async fn picture(&self, page: &str) {
         if self.person.scripts {
             self.browser.assert_fits().await;
         }
@@ -85,7 +89,7 @@ impl Told<'_> {
     }
 
     /// Waits for words on a page that may have to be asked again: without JavaScript nothing comes by itself.
-    async fn until(&self, path: &str, css: &str, words: &str) {
+    pub async fn until(&self, path: &str, css: &str, words: &str) {
         self.open(path).await;
         if self.person.scripts {
             return self.browser.until(css, words).await;
@@ -227,6 +231,8 @@ impl Told<'_> {
             "container.remove",
             "image.load",
             "image.pull",
+            "image.build",
+            "build.remove",
         ];
         for action in actions {
             let script = "return [...document.querySelectorAll('tbody tr')].some(row =>

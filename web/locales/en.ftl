@@ -26,7 +26,7 @@ close = Close
 keys-title = Keys
 keys-search = Search, go to a page
 keys-filter = Filter this list, search this log
-keys-go = Go to overview, containers, images, audit
+keys-go = Go to overview, containers, images, builds, audit
 keys-rows = Next row, row before; arrows too
 keys-open = Open the row
 keys-select = Select the row; all rows from the last one selected to here
@@ -565,3 +565,129 @@ error-unavailable-title = Not possible just now
 error-unavailable-lead = Nothing was changed. Trying again in a moment may help.
 error-internal-title = This failed inside Darsena
 error-internal-lead = What was asked for may be done in part; look at the page of the thing. The server’s log has the cause under the request number below.
+
+## Builds
+
+nav-builds = Builds
+builds-new = New build
+builds-filter = Name, person or source…
+builds-empty-title = Nothing was built yet
+builds-empty-lead = A build makes an image from a Dockerfile and its files, step by step.
+builds-filtered-title = No build fits
+builds-step = Step
+builds-steps = Steps
+builds-step-of = Step { $done } of { $all }
+builds-steps-done = { $done } of { $all } steps done
+builds-cached =
+    { $count ->
+        [one] { $count } step from cache
+       *[other] { $count } steps from cache
+    }
+builds-like = New build like this
+builds-remove-ask = Remove record…
+builds-remove-one = Remove the record of { $name }
+builds-remove-effect = The record, its log and the uploaded files are gone for good. The image it made stays.
+builds-remove-button = Remove the record
+builds-remove-running = This build still runs. Cancel it first.
+builds-removed = The record was removed.
+build-from-cache = From cache
+build-from-upload = from the upload { $file }
+build-from-remote = from { $address }
+build-from-dockerfile = from a pasted Dockerfile
+build-from-client = from a docker client
+build-step-waiting = Waiting
+build-seconds = { $seconds } s
+build-cached = cached
+build-log-full = The log is full. Further output was left out; the steps go on.
+build-log-ended = The build has ended
+build-log-none = No output yet.
+build-output = Output
+build-output-of = Output of step { $step }
+build-output-all = All steps
+build-cancel = Cancel the build
+build-again = Build again
+build-again-secrets = Build again, with its secrets…
+build-line = Line { $line }
+build-stage = Stage { $name }
+build-number = No.
+build-instruction = Instruction
+build-adds = Adds
+build-asked = What was asked
+build-names = Names
+build-names-hint = One or more, with blanks between them. Without a name the image has only its id.
+build-dockerfile = Dockerfile
+build-dockerfile-path = Path of the Dockerfile
+build-dockerfile-missing = Paste a Dockerfile.
+build-target = Stage to stop at
+build-args = Build arguments
+build-args-line = arguments, labels, stage
+build-args-hint = NAME=value, one a line. Values of names with PASS, TOKEN, SECRET or KEY are not kept.
+build-arg-empty = { $name } has no value. It was not kept: give it again.
+build-line-wrong = “{ $line }” is not NAME=value.
+build-number-wrong = This is not a number above 0.
+build-secrets = Secrets
+build-secrets-line = for RUN --mount=type=secret
+build-secrets-hint = They reach the steps that ask for them, and are kept nowhere: not in the image, the cache, the log or the record.
+build-secret-id = Id
+build-secret-value = Value
+build-secret-half = A secret needs an id and a value.
+build-platform = Platform
+build-run = How it runs
+build-run-line = cache, network, limits
+build-no-cache = Do every step again
+build-pull = Ask for newer base images
+build-no-network = No network for RUN steps
+build-new-lead = It goes on when you leave.
+build-ways = Where the files come from
+build-way-paste = Paste a Dockerfile
+build-way-upload = Upload a folder
+build-way-address = From an address
+build-paste-hint = There are no other files: COPY finds nothing, RUN and FROM do.
+build-upload-hint = The archive of a folder with a Dockerfile in it. A .dockerignore in it is followed.
+build-archive = Archive of the folder
+build-archive-hint = tar; plain, gzip, bzip2, xz or zstd. Kept for a week, so that it can be built again.
+build-archive-kept = Without another file, the files of the earlier build are taken.
+build-file-missing = Choose an archive.
+build-address = Address
+build-address-hint = A git repository with an optional #branch:folder, a tar archive, or a Dockerfile.
+build-address-wrong = An address begins with https:// or git@.
+build-check = Check
+build-check-good = Nothing to find fault with.
+build-do = Build
+cache-title = Build cache
+cache-lead =
+    { $count ->
+        [one] { $count } record, { $size }
+       *[other] { $count } records, { $size }
+    }
+cache-empty-title = Nothing is kept
+cache-empty-lead = Results of steps are kept here, so that the next build need not do them again.
+cache-what = What
+cache-used = Last of use
+cache-uses = Times
+cache-mount = Cache mount
+cache-more =
+    { $count ->
+        [one] and { $count } more
+       *[other] and { $count } more
+    }
+cache-prune-old = Not used for a week…
+cache-prune-unused = Not needed…
+cache-prune-all = Everything…
+cache-prune-question = Remove this from the build cache?
+cache-prune-effect = Later builds do these steps again. Images and containers keep all they need.
+cache-prune-button =
+    { $count ->
+        [one] Remove { $count } record, { $size }
+       *[other] Remove { $count } records, { $size }
+    }
+cache-pruned =
+    { $count ->
+        [one] { $count } record was removed, { $size } are free again.
+       *[other] { $count } records were removed, { $size } are free again.
+    }
+operations-built = The image is here.
+operation-kind-build = Building { $thing }
+error-all-builds = All builds
+images-build = Build
+image-built-by = How it was built

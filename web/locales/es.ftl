@@ -26,7 +26,7 @@ close = Cerrar
 keys-title = Teclas
 keys-search = Buscar, ir a una página
 keys-filter = Filtrar esta lista, buscar en este registro
-keys-go = Ir a resumen, contenedores, imágenes, auditoría
+keys-go = Ir a resumen, contenedores, imágenes, compilaciones, auditoría
 keys-rows = Fila siguiente, fila anterior; también las flechas
 keys-open = Abrir la fila
 keys-select = Elegir la fila; todas las filas desde la última elegida hasta aquí
@@ -565,3 +565,129 @@ error-unavailable-title = No es posible ahora mismo
 error-unavailable-lead = No se cambió nada. Intentarlo de nuevo en un momento puede servir.
 error-internal-title = Esto falló dentro de Darsena
 error-internal-lead = Lo pedido puede estar hecho en parte; mire la página correspondiente. El registro del servidor tiene la causa con el número de petición de abajo.
+
+## Builds
+
+nav-builds = Compilaciones
+builds-new = Nueva compilación
+builds-filter = Nombre, persona u origen…
+builds-empty-title = Aún no se compiló nada
+builds-empty-lead = Una compilación hace una imagen a partir de un Dockerfile y sus archivos, paso a paso.
+builds-filtered-title = Ninguna compilación encaja
+builds-step = Paso
+builds-steps = Pasos
+builds-step-of = Paso { $done } de { $all }
+builds-steps-done = { $done } de { $all } pasos hechos
+builds-cached =
+    { $count ->
+        [one] { $count } paso de la caché
+       *[other] { $count } pasos de la caché
+    }
+builds-like = Nueva compilación como esta
+builds-remove-ask = Eliminar registro…
+builds-remove-one = Eliminar el registro de { $name }
+builds-remove-effect = El registro, su salida y los archivos subidos desaparecen para siempre. La imagen que hizo se queda.
+builds-remove-button = Eliminar el registro
+builds-remove-running = Esta compilación sigue en curso. Cancélela antes.
+builds-removed = El registro fue eliminado.
+build-from-cache = De la caché
+build-from-upload = de la subida { $file }
+build-from-remote = de { $address }
+build-from-dockerfile = de un Dockerfile pegado
+build-from-client = de un cliente docker
+build-step-waiting = En espera
+build-seconds = { $seconds } s
+build-cached = en caché
+build-log-full = El registro está lleno. El resto de la salida se dejó fuera; los pasos siguen.
+build-log-ended = La compilación ha terminado
+build-log-none = Aún no hay salida.
+build-output = Salida
+build-output-of = Salida del paso { $step }
+build-output-all = Todos los pasos
+build-cancel = Cancelar la compilación
+build-again = Compilar de nuevo
+build-again-secrets = Compilar de nuevo, con sus secretos…
+build-line = Línea { $line }
+build-stage = Etapa { $name }
+build-number = N.º
+build-instruction = Instrucción
+build-adds = Añade
+build-asked = Lo que se pidió
+build-names = Nombres
+build-names-hint = Uno o más, con espacios entre ellos. Sin nombre la imagen solo tiene su id.
+build-dockerfile = Dockerfile
+build-dockerfile-path = Ruta del Dockerfile
+build-dockerfile-missing = Pegue un Dockerfile.
+build-target = Etapa en la que parar
+build-args = Argumentos
+build-args-line = argumentos, etiquetas, etapa
+build-args-hint = NOMBRE=valor, uno por línea. No se guardan los valores de nombres con PASS, TOKEN, SECRET o KEY.
+build-arg-empty = { $name } no tiene valor. No se guardó: dé el valor otra vez.
+build-line-wrong = «{ $line }» no es NOMBRE=valor.
+build-number-wrong = Esto no es un número mayor que 0.
+build-secrets = Secretos
+build-secrets-line = para RUN --mount=type=secret
+build-secrets-hint = Llegan a los pasos que los piden y no se guardan en ningún sitio: ni en la imagen, ni en la caché, ni en la salida, ni en el registro.
+build-secret-id = Id
+build-secret-value = Valor
+build-secret-half = Un secreto necesita un id y un valor.
+build-platform = Plataforma
+build-run = Cómo se ejecuta
+build-run-line = caché, red, límites
+build-no-cache = Hacer todos los pasos de nuevo
+build-pull = Pedir imágenes base más nuevas
+build-no-network = Sin red para los pasos RUN
+build-new-lead = Continúa aunque usted se vaya.
+build-ways = De dónde vienen los archivos
+build-way-paste = Pegar un Dockerfile
+build-way-upload = Subir una carpeta
+build-way-address = De una dirección
+build-paste-hint = No hay otros archivos: COPY no encuentra nada, RUN y FROM sí.
+build-upload-hint = El archivo tar de una carpeta con un Dockerfile dentro. Se respeta su .dockerignore.
+build-archive = Archivo de la carpeta
+build-archive-hint = tar; sin comprimir, gzip, bzip2, xz o zstd. Se guarda una semana para poder compilarlo otra vez.
+build-archive-kept = Sin otro archivo, se toman los de la compilación anterior.
+build-file-missing = Elija un archivo.
+build-address = Dirección
+build-address-hint = Un repositorio git con #rama:carpeta opcional, un archivo tar o un Dockerfile.
+build-address-wrong = Una dirección empieza por https:// o git@.
+build-check = Comprobar
+build-check-good = Nada que objetar.
+build-do = Compilar
+cache-title = Caché de compilación
+cache-lead =
+    { $count ->
+        [one] { $count } registro, { $size }
+       *[other] { $count } registros, { $size }
+    }
+cache-empty-title = No se guarda nada
+cache-empty-lead = Aquí se guardan los resultados de los pasos, para que la próxima compilación no los repita.
+cache-what = Qué
+cache-used = Último uso
+cache-uses = Veces
+cache-mount = Montaje de caché
+cache-more =
+    { $count ->
+        [one] y { $count } más
+       *[other] y { $count } más
+    }
+cache-prune-old = Sin uso en una semana…
+cache-prune-unused = Lo que no hace falta…
+cache-prune-all = Todo…
+cache-prune-question = ¿Eliminar esto de la caché de compilación?
+cache-prune-effect = Las próximas compilaciones repetirán estos pasos. Imágenes y contenedores conservan todo lo que necesitan.
+cache-prune-button =
+    { $count ->
+        [one] Eliminar { $count } registro, { $size }
+       *[other] Eliminar { $count } registros, { $size }
+    }
+cache-pruned =
+    { $count ->
+        [one] Se eliminó { $count } registro; { $size } quedan libres.
+       *[other] Se eliminaron { $count } registros; { $size } quedan libres.
+    }
+operations-built = La imagen está aquí.
+operation-kind-build = Compilar { $thing }
+error-all-builds = Todas las compilaciones
+images-build = Compilar
+image-built-by = Cómo se compiló

@@ -1,4 +1,4 @@
-// The log of one container: follows, pauses, searches, keeps 5,000 lines. Output is always text, never markup.
+// The log of one container or build: follows, pauses, searches, keeps 5,000 lines. Output is always text, never markup.
 "use strict";
 (() => {
   const room = document.getElementById("logs");
@@ -142,7 +142,7 @@
   option("log-times", "no-times");
   option("log-wrap", "no-wrap");
   const stream = document.getElementById("ls");
-  stream.addEventListener("change", () => { room.dataset.show = stream.value; });
+  if (stream) stream.addEventListener("change", () => { room.dataset.show = stream.value; });
 
   const search = document.getElementById("log-search");
   const wanted = document.getElementById("lq");

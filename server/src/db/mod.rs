@@ -12,6 +12,7 @@ use sqlx::{
 };
 
 pub mod audit;
+pub mod builds;
 pub mod operations;
 pub mod sessions;
 pub mod settings;

@@ -11,7 +11,7 @@ use super::{Db, failed};
 pub struct OperationRow {
     /// Its number.
     pub id: i64,
-    /// `pull` or `load`.
+    /// `pull`, `load`, `build`.
     pub kind: String,
     /// What it works on.
     pub thing: String,
@@ -102,7 +102,7 @@ impl Db {
     }
 }
 
-fn read(row: &sqlx::sqlite::SqliteRow) -> OperationRow {
+pub(in crate::db) fn read(row: &sqlx::sqlite::SqliteRow) -> OperationRow {
     OperationRow {
         id: row.get("id"),
         kind: row.get("kind"),

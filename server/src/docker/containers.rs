@@ -101,12 +101,12 @@ pub(super) async fn top(
     json(&value!({ "Titles": table.titles, "Processes": table.rows }))
 }
 
-fn tags(images: &[ImageSummary]) -> BTreeMap<&str, ImageId> {
+pub(super) fn tags(images: &[ImageSummary]) -> BTreeMap<&str, ImageId> {
     images.iter().flat_map(|image| image.tags.iter().map(|tag| (tag.as_str(), image.id))).collect()
 }
 
 /// The name as asked for while it still means this image; else the image's id.
-fn image_name<'a>(container: &'a ContainerView, id: &'a str, tags: &BTreeMap<&str, ImageId>) -> &'a str {
+pub(super) fn image_name<'a>(container: &'a ContainerView, id: &'a str, tags: &BTreeMap<&str, ImageId>) -> &'a str {
     let asked = container.request.image.as_str();
     let familiar = asked.strip_prefix("docker.io/").unwrap_or(asked);
     let familiar = familiar.strip_prefix("library/").unwrap_or(familiar);

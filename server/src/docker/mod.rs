@@ -12,9 +12,12 @@
 //! Wire types never leave this room, and nothing here touches the database or the engine.
 
 mod attach;
+mod build;
+mod build_cache;
 mod containers;
 mod create;
 mod detach;
+mod disk;
 mod error;
 mod events;
 mod filters;
@@ -60,6 +63,10 @@ pub fn router(app: App) -> Router {
         .route("/version", get(system::version))
         .route("/info", get(system::info))
         .route("/events", get(events::follow))
+        .route("/system/df", get(disk::usage))
+        .route("/build", post(build::build))
+        .route("/build/cancel", post(build::cancel))
+        .route("/build/prune", post(build_cache::prune))
         .route("/containers/json", get(containers::list))
         .route("/containers/create", post(create::create))
         .route("/containers/{id}", delete(lifecycle::remove))

@@ -130,14 +130,43 @@ fn reference(query: &Query) -> Result<String> {
     })
 }
 
+/// Credentials as clients write them.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct AuthConfig {
+pub(super) struct AuthConfig {
     username: Option<String>,
     password: Option<String>,
     auth: Option<String>,
     identitytoken: Option<String>,
     registrytoken: Option<String>,
+}
+
+impl AuthConfig {
+    /// None when they are empty; `wrong` names the header they came in.
+    pub(super) fn credentials(self, wrong: &impl Fn(&str) -> Failure) -> Result<Option<RegistryAuth>> {
+        if self.registrytoken.is_some_and(|token| !token.is_empty()) {
+            return Err(Failure::unsupported("Darsena does not support registry tokens yet; use a name and password"));
+        }
+        let mut auth = RegistryAuth {
+            username: self.username.unwrap_or_default(),
+            password: self.password.unwrap_or_default(),
+            identity_token: self.identitytoken.unwrap_or_default(),
+        };
+        if let (true, Some(joined)) = (auth.username.is_empty(), self.auth.filter(|joined| !joined.is_empty())) {
+            let joined = STANDARD.decode(joined).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let (name, password) = joined
+                .as_deref()
+                .and_then(|text| text.split_once(':'))
+                .ok_or_else(|| wrong("its auth can't be read"))?;
+            (auth.username, auth.password) = (name.to_owned(), password.to_owned());
+        }
+        Ok(Some(auth).filter(|auth| *auth != RegistryAuth::default()))
+    }
+}
+
+/// The bytes of a header in base64, of whichever alphabet.
+pub(super) fn decoded(header: &[u8]) -> Option<Vec<u8>> {
+    URL.decode(header).or_else(|_| STANDARD.decode(header)).ok()
 }
 
 /// The credentials a client sends; none when they are empty.
@@ -146,23 +175,9 @@ fn auth(headers: &HeaderMap) -> Result<Option<RegistryAuth>> {
     let Some(header) = headers.get("x-registry-auth").map(HeaderValue::as_bytes).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let text = URL.decode(header).or_else(|_| STANDARD.decode(header)).map_err(|_| wrong("it is not base64"))?;
+    let text = decoded(header).ok_or_else(|| wrong("it is not base64"))?;
     let config: AuthConfig = serde_json::from_slice(&text).map_err(|_| wrong("it is not JSON"))?;
-    if config.registrytoken.is_some_and(|token| !token.is_empty()) {
-        return Err(Failure::unsupported("Darsena does not support registry tokens yet; use a name and password"));
-    }
-    let mut auth = RegistryAuth {
-        username: config.username.unwrap_or_default(),
-        password: config.password.unwrap_or_default(),
-        identity_token: config.identitytoken.unwrap_or_default(),
-    };
-    if let (true, Some(joined)) = (auth.username.is_empty(), config.auth.filter(|joined| !joined.is_empty())) {
-        let joined = STANDARD.decode(joined).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let (name, password) =
-            joined.as_deref().and_then(|text| text.split_once(':')).ok_or_else(|| wrong("its auth can't be read"))?;
-        (auth.username, auth.password) = (name.to_owned(), password.to_owned());
-    }
-    Ok(Some(auth).filter(|auth| *auth != RegistryAuth::default()))
+    config.credentials(&wrong)
 }
 
 #[cfg(test)]

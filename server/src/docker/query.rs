@@ -36,6 +36,11 @@ impl Query {
             .filter(|value| !value.is_empty())
     }
 
+    /// Every value.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// True when it is there and doesn't say no.
     pub(super) fn flag(&self, name: &str) -> bool {
         self.flag_or(name, false)

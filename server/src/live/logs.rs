@@ -62,8 +62,22 @@ pub async fn open(
     let lines = ops::containers::logs(&app, &listener.actor, &name, query)?;
     Ok(upgrade.max_message_size(4096).on_upgrade(move |socket| async move {
         let _permit = permit;
-        serve(app, listener, socket, lines).await;
+        serve(app, listener, socket, lines, |event| Some(shown(event))).await;
     }))
+}
+
+/// One line as it is sent.
+pub(in crate::live) fn line(at: Timestamp, is_err: bool, bytes: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LINE_BYTES)]);
+    let stream = if is_err { "err" } else { "out" };
+    json!({ "t": at.to_string(), "s": stream, "line": text.trim_end_matches(['\n', '\r']) })
+}
+
+fn shown(event: LogEvent) -> Value {
+    match event {
+        LogEvent::Line(one) => line(one.at, one.stream == Stream::Stderr, &one.bytes),
+        LogEvent::Skipped(bytes) => json!({ "rotated": bytes }),
+    }
 }
 
 /// Lines that wait, and how many were skipped before them.
@@ -74,16 +88,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn push(&mut self, event: LogEvent) {
-        let line = match event {
-            LogEvent::Line(line) => {
-                let bytes = &line.bytes[..line.bytes.len().min(LINE_BYTES)];
-                let text = String::from_utf8_lossy(bytes);
-                let stream = if line.stream == Stream::Stderr { "err" } else { "out" };
-                json!({ "t": line.at.to_string(), "s": stream, "line": text.trim_end_matches(['\n', '\r']) })
-            }
-            LogEvent::Skipped(bytes) => json!({ "rotated": bytes }),
-        };
+    fn push(&mut self, line: Value) {
         self.lines.push_back(line);
         if self.lines.len() > WAITING {
             self.lines.pop_front();
@@ -104,7 +109,14 @@ impl Waiting {
     }
 }
 
-async fn serve(app: App, listener: Listener, mut socket: WebSocket, mut lines: mpsc::Receiver<LogEvent>) {
+/// Sends lines until there are no more; `value` says how one is sent, if it is.
+pub(in crate::live) async fn serve<T>(
+    app: App,
+    listener: Listener,
+    mut socket: WebSocket,
+    mut lines: mpsc::Receiver<T>,
+    mut value: impl FnMut(T) -> Option<Value>,
+) {
     let mut waiting = Waiting::default();
     let mut check = tokio::time::interval(CHECK);
     let mut ping = tokio::time::interval(PING);
@@ -119,14 +131,18 @@ async fn serve(app: App, listener: Listener, mut socket: WebSocket, mut lines: m
             },
             _ = ping.tick() => if !send(&mut socket, Message::Ping(bytes::Bytes::new())).await { return },
             event = lines.recv(), if !ended => match event {
-                Some(event) => waiting.push(event),
+                Some(event) => if let Some(line) = value(event) {
+                    waiting.push(line);
+                },
                 None => ended = true,
             },
             _ = batch.tick() => {
                 // Whatever came while the last batch was on its way is taken first, so that the container's side
                 // never waits for this one.
                 while let Ok(event) = lines.try_recv() {
-                    waiting.push(event);
+                    if let Some(line) = value(event) {
+                        waiting.push(line);
+                    }
                 }
                 if let Some(text) = waiting.take() {
                     if !send(&mut socket, Message::Text(text.into())).await {
@@ -151,12 +167,12 @@ mod tests {
 
     use super::*;
 
-    fn line(text: &'static str) -> LogEvent {
-        LogEvent::Line(LogLine {
+    fn line(text: &'static str) -> Value {
+        shown(LogEvent::Line(LogLine {
             stream: Stream::Stderr,
             at: Timestamp::UNIX_EPOCH,
             bytes: Bytes::from_static(text.as_bytes()),
-        })
+        }))
     }
 
     #[test]

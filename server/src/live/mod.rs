@@ -27,6 +27,7 @@ use crate::{
     ops::sessions,
 };
 
+pub mod builds;
 pub mod events;
 pub mod logs;
 pub mod stats;

@@ -19,6 +19,7 @@ use crate::{
 };
 
 pub mod audit;
+pub mod builds;
 pub mod containers;
 pub mod images;
 pub mod operation;

@@ -14,7 +14,10 @@ use runtime::{
     error::{Error, ErrorKind, Result},
     view::{LayerStep, Progress},
 };
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::{
+    sync::{broadcast, mpsc, watch},
+    task::JoinHandle,
+};
 
 use super::{Act, Subject, audited};
 pub use crate::db::operations::OperationRow;
@@ -33,6 +36,8 @@ pub enum Kind {
     Pull,
     /// Images from an archive.
     Load,
+    /// An image from a Dockerfile.
+    Build,
 }
 
 impl Kind {
@@ -41,6 +46,7 @@ impl Kind {
         match self {
             Self::Pull => "pull",
             Self::Load => "load",
+            Self::Build => "build",
         }
     }
 }
@@ -50,6 +56,8 @@ impl Kind {
 pub struct Snapshot {
     /// Each layer's last step, in the order they were first seen.
     pub layers: Vec<(Digest, LayerStep)>,
+    /// Steps of a build done and in all, once they are known.
+    pub steps: Option<(usize, usize)>,
 }
 
 impl Snapshot {
@@ -117,6 +125,11 @@ impl Operations {
         let _ = self.0.changed.0.send(());
         result
     }
+
+    /// Changes the progress of one that runs.
+    pub(in crate::ops) fn note(&self, id: i64, change: impl FnOnce(&mut Snapshot)) {
+        self.edit(|running| running.get_mut(&id).map(|one| change(&mut one.snapshot)));
+    }
 }
 
 /// A hold on one operation: its steps as they come, and its end.
@@ -126,7 +139,7 @@ pub struct Watch<T> {
     /// Its steps.
     pub steps: broadcast::Receiver<Progress>,
     /// Its end.
-    pub end: tokio::task::JoinHandle<Result<T>>,
+    pub end: JoinHandle<Result<T>>,
 }
 
 /// A running or ended operation as pages show it.
@@ -153,16 +166,13 @@ where
     F: Future<Output = Result<T>> + Send + 'static,
     W: FnOnce(mpsc::Sender<Progress>) -> F,
 {
-    actor.require(right)?;
-    let id = app.db.begin_operation(kind.word(), &thing, &actor.name()).await?;
-    let (cancel, mut cancelled) = watch::channel(false);
-    app.operations.edit(|running| running.insert(id, Running { snapshot: Snapshot::default(), cancel }));
+    let (id, mut cancelled) = open(app, actor, kind, &thing, right).await?;
     let (steps_in, steps) = broadcast::channel(WATCHER_LAG);
     let (progress_in, mut progress) = mpsc::channel(64);
     let operations = app.operations.clone();
     tokio::spawn(async move {
         while let Some(step) = progress.recv().await {
-            operations.edit(|running| running.get_mut(&id).map(|one| one.snapshot.take(&step)));
+            operations.note(id, |snapshot| snapshot.take(&step));
             let _ = steps_in.send(step);
         }
     });
@@ -173,21 +183,56 @@ where
             _ = cancelled.wait_for(|cancel| *cancel) => Err(Error::new(ErrorKind::Cancelled, "cancelled; nothing was changed")),
         }
     };
+    Ok(Watch { id, steps, end: run(app, actor, id, right, act, effect) })
+}
+
+/// Records that work begins; gives its number and what becomes true when someone cancels it.
+pub(in crate::ops) async fn open(
+    app: &App,
+    actor: &Actor,
+    kind: Kind,
+    thing: &str,
+    right: Right,
+) -> Result<(i64, watch::Receiver<bool>)> {
+    actor.require(right)?;
+    let id = app.db.begin_operation(kind.word(), thing, &actor.name()).await?;
+    let (cancel, cancelled) = watch::channel(false);
+    app.operations.edit(|running| running.insert(id, Running { snapshot: Snapshot::default(), cancel }));
+    Ok((id, cancelled))
+}
+
+/// Does work that was opened, to its end.
+pub(in crate::ops) fn run<T, F>(
+    app: &App,
+    actor: &Actor,
+    id: i64,
+    right: Right,
+    act: Act,
+    effect: F,
+) -> JoinHandle<Result<T>>
+where
+    T: Subject + Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
     let (app, actor) = (app.clone(), actor.clone());
-    let end = tokio::spawn(async move {
+    tokio::spawn(async move {
         let result = audited(&app, &actor, right, act, effect).await;
-        let (state, message) = match &result {
-            Ok(subject) => ("done", subject.object_id()),
-            Err(error) if error.kind() == ErrorKind::Cancelled => ("cancelled", error.message().to_owned()),
-            Err(error) => ("failed", error.message().to_owned()),
-        };
-        if let Err(error) = app.db.end_operation(id, state, &message).await {
-            tracing::error!(operation = id, "its end could not be recorded: {}", error.chain());
-        }
-        app.operations.edit(|running| running.remove(&id));
+        close(&app, id, result.as_ref().map(Subject::object_id)).await;
         result
-    });
-    Ok(Watch { id, steps, end })
+    })
+}
+
+/// Records how opened work ended.
+pub(in crate::ops) async fn close(app: &App, id: i64, result: Result<String, &Error>) {
+    let (state, message) = match result {
+        Ok(id) => ("done", id),
+        Err(error) if error.kind() == ErrorKind::Cancelled => ("cancelled", error.message().to_owned()),
+        Err(error) => ("failed", error.message().to_owned()),
+    };
+    if let Err(error) = app.db.end_operation(id, state, &message).await {
+        tracing::error!(operation = id, "its end could not be recorded: {}", error.chain());
+    }
+    app.operations.edit(|running| running.remove(&id));
 }
 
 /// Running ones first, then the newest; at most `limit`.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use askama::Template;
 use bytes::Bytes;
 use runtime::{
+    build::cache::Kept,
     error::Error,
     view::{HostCheck, HostInfo, LayerStep, LogEvent, LogLine, ProcessTable, Stream, Verdict},
 };
@@ -13,6 +14,13 @@ use runtime::{
 use super::{
     account::AccountPage,
     audit::{self, Asked},
+    build_cache::CachePage,
+    build_form::{BuildForm, Way},
+    build_new::NewPage as NewBuildPage,
+    builds::{
+        self,
+        samples::{records, view as build},
+    },
     confirm::{Confirm, Line},
     container::{OverviewPage, StatsPage},
     container_logs::{LogsPage, Since},
@@ -31,6 +39,7 @@ use super::{
 use crate::{
     i18n::{Language, Texts},
     ops::{
+        self,
         audit::Wholeness,
         operation::{OperationRow, Snapshot, View},
         sessions::SessionRow,
@@ -46,6 +55,7 @@ fn operation(id: i64, state: &str) -> View {
             (runtime::digest::Digest::of(b"c"), LayerStep::Downloading { current: 61_000_000, total: 148_000_000 }),
             (runtime::digest::Digest::of(b"d"), LayerStep::Waiting),
         ],
+        steps: None,
     };
     View {
         row: OperationRow {
@@ -111,6 +121,20 @@ fn host() -> HostInfo {
             remedy: "It is switched on when the first container is started.".into(),
         }],
     }
+}
+
+fn kept() -> Vec<Kept> {
+    let one = |description: &str, size_bytes, is_mount| Kept {
+        key: runtime::digest::Digest::of(description.as_bytes()),
+        is_mount,
+        description: description.into(),
+        size_bytes,
+        made_at: now(),
+        used_at: now(),
+        uses: 3,
+        in_use: is_mount,
+    };
+    vec![one("RUN cargo build --release <b>", 812_000_000, false), one("/root/.cargo", 91_000_000, true)]
 }
 
 /// Every page's name and text.
@@ -228,6 +252,26 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
                 .to_vec(),
         ],
     };
+    let builds_page = |mut views: Vec<ops::builds::View>| {
+        for (view, id) in views.iter_mut().zip(1..) {
+            view.row.operation.id = id;
+        }
+        let page = page(t, &t.get("nav-builds"), "builds");
+        builds::ListPage::new(page, t, "/builds".into(), builds::Filter::default(), &views, now())
+            .render()
+            .expect("drawn")
+    };
+    let build_page = |view: &ops::builds::View| {
+        let page = page(t, "shop/api:2.15.0", "builds").with_scripts(&["logs.js"]);
+        builds::DetailPage::new(page, t, view, &records(now()), Some(3), now()).render().expect("drawn")
+    };
+    let new_build = |way| {
+        let form = BuildForm { way, text: "FROM <b>\nFOO".into(), memory: "much".into(), ..BuildForm::default() };
+        let wrong = form.request(t).expect_err("a wrong number");
+        let found = builds::Finding { check: "X".into(), line: 2, text: "<FOO>".into() };
+        let page = page(t, &t.get("builds-new"), "builds");
+        NewBuildPage { page, t, form, wrong, findings: Some(vec![found]) }.render().expect("drawn")
+    };
     let fault = super::error::samples::page(page(t, "x", ""), t, &Error::not_found("No such container: shop-worker-2"));
     vec![
         (
@@ -300,6 +344,18 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
                 &[operation(3, "running"), operation(2, "failed"), operation(1, "done")],
                 now(),
             ),
+        ),
+        ("builds", builds_page(["running", "failed", "done", "interrupted"].map(|one| build(one, now())).into())),
+        ("builds-empty", builds_page(Vec::new())),
+        ("build", build_page(&build("running", now()))),
+        ("build-failed", build_page(&build("failed", now()))),
+        ("build-done", build_page(&build("done", now()))),
+        ("build-new", new_build(Way::Paste)),
+        ("build-new-upload", new_build(Way::Upload)),
+        ("build-new-address", new_build(Way::Address)),
+        (
+            "build-cache",
+            CachePage::new(page(t, &t.get("cache-title"), "builds"), t, kept(), now()).render().expect("drawn"),
         ),
         ("operation", operations::samples::detail(page(t, "x", ""), t, &operation(3, "running"), now())),
         (

@@ -129,6 +129,7 @@ fn tell(fault: &Fault, t: Texts, meta: &Meta, path: &str) -> Told {
     let list = [
         ("/containers", "error-all-containers"),
         ("/images", "error-all-images"),
+        ("/builds", "error-all-builds"),
         ("/operations", "error-all-operations"),
     ]
     .into_iter()

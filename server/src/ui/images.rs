@@ -198,6 +198,8 @@ pub struct DetailPage {
     names: Vec<String>,
     used_by: Vec<String>,
     config: String,
+    /// The build that made it, if it is on record.
+    pub build: Option<i64>,
 }
 
 impl DetailPage {
@@ -281,6 +283,7 @@ impl DetailPage {
                 .map(|one| one.name.clone())
                 .collect(),
             config: serde_json::to_string_pretty(&image.config).unwrap_or_default(),
+            build: None,
         }
     }
 
@@ -300,7 +303,8 @@ pub async fn detail(State(app): State<App>, signed: Signed, Path(id): Path<Strin
     }
     let containers = ops::containers::list(&app, &signed.actor)?;
     let page = Page::new(&app, &signed, name_of(&image.summary), "images").await?;
-    let whole = DetailPage::new(page, signed.t, &image, &containers, Timestamp::now());
+    let mut whole = DetailPage::new(page, signed.t, &image, &containers, Timestamp::now());
+    whole.build = ops::builds::of_image(&app, &signed.actor, &id).await?;
     signed.answer(&whole, &whole)
 }
 

@@ -13,6 +13,10 @@
 pub mod account;
 pub mod assets;
 pub mod audit;
+pub mod build_cache;
+pub mod build_form;
+pub mod build_new;
+pub mod builds;
 pub mod chart;
 pub mod confirm;
 pub mod container;

@@ -16,7 +16,10 @@ use super::{
 use crate::{
     app::App,
     i18n::Texts,
-    ops::operation::{self, View},
+    ops::{
+        self,
+        operation::{self, View},
+    },
 };
 
 /// One operation as pages show it.
@@ -25,6 +28,8 @@ pub struct Item {
     pub id: i64,
     /// `Pulling nginx`.
     pub title: String,
+    /// `nginx`.
+    pub thing: String,
     /// One line of detail.
     pub line: String,
     /// The state in words.
@@ -54,6 +59,10 @@ impl Item {
         let is_running = row.state == "running";
         let bytes = view.progress.as_ref().and_then(operation::Snapshot::bytes);
         let line = match (&view.progress, row.state.as_str()) {
+            (Some(operation::Snapshot { steps: Some((done, all)), .. }), "running") => {
+                t.two("builds-step-of", "done", (done + 1).min(*all), "all", *all)
+            }
+            (Some(_), "running") if row.kind == "build" => t.get("operations-beginning"),
             (Some(progress), "running") => {
                 let (done, all) = progress.layers_done();
                 let layers = t.two("operations-layers-of", "done", done, "all", all);
@@ -66,7 +75,11 @@ impl Item {
                     None => layers,
                 }
             }
-            (_, "done") => t.get(if row.kind == "pull" { "operations-pulled" } else { "operations-loaded" }),
+            (_, "done") => t.get(match row.kind.as_str() {
+                "pull" => "operations-pulled",
+                "build" => "operations-built",
+                _ => "operations-loaded",
+            }),
             (_, "interrupted") => t.get("operations-interrupted"),
             (_, "cancelled") => t.get("operations-cancelled"),
             _ => row.message.clone(),
@@ -80,6 +93,7 @@ impl Item {
         Self {
             id: row.id,
             title: t.one(&format!("operation-kind-{}", row.kind), "thing", &row.thing),
+            thing: row.thing.clone(),
             line,
             state: t.get(&format!("operation-state-{}", row.state)),
             class,
@@ -95,6 +109,9 @@ impl Item {
 
 /// Percent of all layers, each fetched and unpacked.
 fn overall(progress: &operation::Snapshot) -> Option<u64> {
+    if let Some((done, all)) = progress.steps {
+        return (done as u64 * 100).checked_div(all as u64);
+    }
     if progress.layers.is_empty() {
         return None;
     }
@@ -217,6 +234,9 @@ struct DetailPage {
 pub async fn detail(State(app): State<App>, signed: Signed, Path(id): Path<i64>) -> Result<Response, Fault> {
     let t = signed.t;
     let view = operation::get(&app, &signed.actor, id).await?;
+    if view.row.kind == "build" && ops::builds::get(&app, &signed.actor, id).await.is_ok() {
+        return Ok(see_other(&format!("/builds/{id}")));
+    }
     let item = Item::new(&view, t, Timestamp::now());
     let title = match item.percent.filter(|_| item.is_running) {
         Some(percent) => format!("({percent}\u{202f}%) {}", item.title),

@@ -158,6 +158,11 @@ impl Fields {
         Self(serde_html_form::from_bytes(text).unwrap_or_default())
     }
 
+    /// From fields that came otherwise.
+    pub fn from(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// The first field of this name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

@@ -44,6 +44,14 @@ impl<'a> Summary<'a> {
     }
 }
 
+impl Summary<'_> {
+    /// Also says how many containers use it.
+    pub(in crate::docker) fn used_by(mut self, containers: usize) -> Self {
+        self.containers = containers as i64;
+        self
+    }
+}
+
 /// An image in full.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -4,6 +4,8 @@
 // The fields are named by Docker.
 #![allow(clippy::struct_field_names)]
 
+pub(super) mod build;
+pub(super) mod build_cache;
 pub(super) mod container;
 pub(super) mod create;
 pub(super) mod host_config;

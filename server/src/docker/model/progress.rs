@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use runtime::{
-    digest::Digest,
+    digest::{Digest, ImageId},
     view::{LayerStep, LoadedImage, Progress, PulledImage},
 };
 use serde::Serialize;
@@ -21,6 +21,8 @@ pub(in crate::docker) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    aux: Option<Aux>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error_detail: Option<ErrorDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -35,8 +37,17 @@ struct Detail {
     total: Option<u64>,
 }
 
+/// Facts for the client's program, not for the person.
+#[derive(Debug, Serialize)]
+struct Aux {
+    #[serde(rename = "ID")]
+    id: String,
+}
+
 #[derive(Debug, Serialize)]
 struct ErrorDetail {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<i32>,
     message: String,
 }
 
@@ -54,13 +65,25 @@ impl Line {
         Self { progress_detail: Some(detail), id: Some(digest.short()), ..Self::status(status) }
     }
 
-    fn stream(text: String) -> Self {
+    /// Text as it is shown.
+    pub(in crate::docker) fn stream(text: String) -> Self {
         Self { stream: Some(text), ..Self::default() }
+    }
+
+    /// The id of an image that was built.
+    pub(in crate::docker) fn image(id: &ImageId) -> Self {
+        Self { aux: Some(Aux { id: id.to_string() }), ..Self::default() }
     }
 
     /// The work failed after the head was sent.
     pub(in crate::docker) fn failed(message: String) -> Self {
-        Self { error_detail: Some(ErrorDetail { message: message.clone() }), error: Some(message), ..Self::default() }
+        Self::failed_with(message, None)
+    }
+
+    /// The same, with the exit code that the client ends with.
+    pub(in crate::docker) fn failed_with(message: String, code: Option<i32>) -> Self {
+        let detail = ErrorDetail { code, message: message.clone() };
+        Self { error_detail: Some(detail), error: Some(message), ..Self::default() }
     }
 
     /// Appends the line, as it goes over the wire.
