@@ -12,8 +12,10 @@ use crate::{
     request::{ContainerPort, CreateContainer, Protocol},
 };
 
+mod change;
 mod host;
 
+pub use change::{Change, ChangeKind, PrunedImages};
 pub use host::{HostCheck, HostInfo, Verdict};
 
 /// Where a container stands in its life.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::mpsc;
 
-use super::{Engine, images::ImageUser};
+use super::{Engine, images::ImageUser, outflow::Outflow};
 use crate::{
     error::Result,
     request::PullImage,
@@ -60,6 +60,18 @@ impl Engine {
         super::blocking(move || images.get(&name)).await
     }
 
+    /// Begins an archive of these images; a repository without tag means all its tags.
+    ///
+    /// # Errors
+    /// No such image. What fails later breaks the archive off.
+    pub async fn save(&self, names: &[String]) -> Result<Outflow> {
+        let archive = self.inner.images.save(names).await?;
+        for name in names {
+            self.tell_image("save", name, name);
+        }
+        Ok(archive)
+    }
+
     /// Gives an image another name.
     ///
     /// # Errors
@@ -104,7 +116,7 @@ impl Engine {
         .boxed()
     }
 
-    fn tell_image(&self, action: &str, id: &str, name: &str) {
+    pub(super) fn tell_image(&self, action: &str, id: &str, name: &str) {
         self.publish("image", action, id.to_owned(), BTreeMap::from([("name".to_owned(), name.to_owned())]));
     }
 }

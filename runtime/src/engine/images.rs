@@ -108,7 +108,7 @@ impl Images {
         Ok(self.by_id(id)?.record.layers.iter().map(|layer| layer.size_bytes).sum())
     }
 
-    fn by_id(&self, id: ImageId) -> Result<Arc<image::Image>> {
+    pub(super) fn by_id(&self, id: ImageId) -> Result<Arc<image::Image>> {
         self.0.store.by_id(id).ok_or_else(|| Error::not_found(format!("No such image: {id}")))
     }
 
@@ -226,7 +226,7 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
 
 #[cfg(test)]
 #[path = "images_tests.rs"]
-mod tests;
+pub(super) mod tests;
 
 #[cfg(test)]
 #[path = "fake_registry_tests.rs"]

@@ -136,6 +136,12 @@ impl Place {
         Self { folder, images }
     }
 
+    /// Again, after a restart.
+    pub fn at(folder: tempfile::TempDir) -> Self {
+        let images = Images::open(paths(folder.path()), registry::Config::default(), &[]).unwrap();
+        Self { folder, images }
+    }
+
     pub async fn load(&self, archive: &[u8]) -> Result<Vec<LoadedImage>> {
         let (progress, _listener) = mpsc::channel(64);
         self.images.load(Cursor::new(archive.to_vec()), progress).await

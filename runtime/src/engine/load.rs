@@ -54,9 +54,8 @@ impl Images {
     fn load_image(&self, found: &Found, reporter: &Reporter) -> Result<LoadedImage> {
         let mut lease = self.0.leases.open();
         let loaded = self.load_leased(found, &mut lease, reporter);
-        if loaded.is_err() {
-            self.abandon(lease);
-        }
+        // After a success too: an image that was here keeps the documents it had.
+        self.abandon(lease);
         loaded
     }
 

@@ -28,16 +28,23 @@ use crate::{
 
 mod attach;
 mod check;
+mod commit;
 mod create;
 mod etc;
+mod export;
 mod image;
 pub mod images;
+mod import;
+mod instructions;
 mod load;
 mod logs;
+mod made;
+mod outflow;
 pub mod proxy;
 mod pull;
 mod recover;
 mod remove;
+mod save;
 mod start;
 mod stats;
 mod stop;
@@ -49,6 +56,7 @@ mod turns;
 mod wait;
 
 pub use attach::Attachment;
+pub use outflow::Outflow;
 
 use images::Images;
 use table::{Container, Table};
