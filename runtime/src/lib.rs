@@ -8,6 +8,7 @@
 //! - **L2 stores and devices** (sync but for the registry client; siblings don't know each other): [`content`],
 //!   [`snapshot`], [`image`], [`lease`], [`network`], [`cgroup`], [`seccomp`], [`logs`], [`registry`]
 //! - **L3 life of one container**: [`container`], [`init`], [`monitor`]
+//! - **L4 builds** (sync): [`build`], from a Dockerfile and a context to an image
 //! - **L5 flows**: [`engine`], one verb a file
 //!
 //! Built without the feature `engine` it is what the monitor program needs, and nothing else.
@@ -20,6 +21,8 @@ pub mod monitor;
 pub mod spec;
 pub mod sys;
 
+#[cfg(feature = "engine")]
+pub mod build;
 #[cfg(feature = "engine")]
 pub mod cgroup;
 #[cfg(feature = "engine")]
