@@ -91,29 +91,31 @@ impl Engine {
     /// Conflict when it is in use, in Docker's words.
     pub fn remove_image<'a>(&'a self, name: &'a str, force: bool) -> BoxFuture<'a, Result<Vec<ImageRemoval>>> {
         async move {
-            let users: Vec<ImageUser> = self
-                .inner
-                .table
-                .all()
-                .iter()
-                .map(|container| ImageUser {
-                    container: container.id().short().to_owned(),
-                    image: container.record.image_id,
-                    running: container.state().is_running(),
-                })
-                .collect();
+            let users = self.image_users();
             let removals = self.inner.images.remove(name, force, &users).await?;
-            for removal in &removals {
-                match removal {
-                    ImageRemoval::Untagged(reference) => self.tell_image("untag", reference, reference),
-                    ImageRemoval::Deleted(digest) => {
-                        self.tell_image("delete", &digest.to_string(), &digest.to_string());
-                    }
-                }
-            }
+            self.tell_removals(&removals);
             Ok(removals)
         }
         .boxed()
+    }
+
+    /// All containers, as those who use images.
+    pub(super) fn image_users(&self) -> Vec<ImageUser> {
+        let user = |container: &std::sync::Arc<super::table::Container>| ImageUser {
+            container: container.id().short().to_owned(),
+            image: container.record.image_id,
+            running: container.state().is_running(),
+        };
+        self.inner.table.all().iter().map(user).collect()
+    }
+
+    pub(super) fn tell_removals(&self, removals: &[ImageRemoval]) {
+        for removal in removals {
+            match removal {
+                ImageRemoval::Untagged(reference) => self.tell_image("untag", reference, reference),
+                ImageRemoval::Deleted(digest) => self.tell_image("delete", &digest.to_string(), &digest.to_string()),
+            }
+        }
     }
 
     pub(super) fn tell_image(&self, action: &str, id: &str, name: &str) {

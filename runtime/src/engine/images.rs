@@ -44,6 +44,15 @@ pub(super) struct Shared {
     pub(super) unpacks: Arc<Semaphore>,
 }
 
+/// What a removal freed.
+#[derive(Debug, Default)]
+pub(super) struct Freed {
+    /// Layers, in the order they were freed.
+    pub layers: Vec<ChainId>,
+    /// Bytes on disk, of layers and blobs.
+    pub bytes: u64,
+}
+
 /// Keeps an image from being removed while a container is made from it.
 #[derive(Debug)]
 pub struct Hold {
@@ -172,6 +181,11 @@ impl Images {
 
     /// Frees what only this image, which is gone, needed. Returns the layers, topmost first.
     fn free(&self, image: &image::Image) -> Result<Vec<ChainId>> {
+        Ok(self.free_parts(image)?.layers)
+    }
+
+    /// As `free`, and says how many bytes that were.
+    pub(super) fn free_parts(&self, image: &image::Image) -> Result<Freed> {
         let layers = image.chains.iter().rev().map(|chain| Thing::Layer(*chain));
         self.free_things(layers.chain(image.blobs().map(Thing::Blob)))
     }
@@ -183,19 +197,23 @@ impl Images {
         }
     }
 
-    /// Frees those that no image needs and nobody holds. Returns the layers among them.
-    fn free_things(&self, things: impl Iterator<Item = Thing>) -> Result<Vec<ChainId>> {
+    /// Frees those that no image needs and nobody holds.
+    fn free_things(&self, things: impl Iterator<Item = Thing>) -> Result<Freed> {
         let Shared { content, snapshots, store, leases, .. } = &*self.0;
-        let mut freed = Vec::new();
+        let mut freed = Freed::default();
         for thing in things {
             let free = || -> Result<()> {
                 let (blobs, layers) = store.needed();
                 match thing {
                     Thing::Layer(chain) if !layers.contains(&chain) && snapshots.has(chain) => {
-                        snapshots.remove(chain)?;
-                        freed.push(chain);
+                        freed.bytes += snapshots.remove(chain)?;
+                        freed.layers.push(chain);
                     }
-                    Thing::Blob(blob) if !blobs.contains(&blob) => content.remove(blob)?,
+                    Thing::Blob(blob) if !blobs.contains(&blob) => {
+                        let bytes = content.size(blob).unwrap_or(0);
+                        content.remove(blob)?;
+                        freed.bytes += bytes;
+                    }
                     Thing::Layer(_) | Thing::Blob(_) | Thing::Image(_) => {}
                 }
                 Ok(())

@@ -41,6 +41,7 @@ mod logs;
 mod made;
 mod outflow;
 pub mod proxy;
+mod prune;
 mod pull;
 mod recover;
 mod remove;

@@ -14,14 +14,22 @@ use tokio::sync::mpsc;
 
 use super::{
     fake_registry::{honest, serve},
-    tests::{Sample, leftovers, paths, sample},
+    tests::{Sample, leftovers, paths, sample, tar},
     *,
 };
-use crate::request::PullImage;
+use crate::{
+    request::{CommitContainer, ImportImage, PruneImages, PullImage},
+    snapshot::Adoption,
+};
 
 /// The layers are shared with nothing; two of them, so that a failpoint may hit between.
 fn victim() -> Sample {
     sample(&[b"one", &vec![7; 100_000]])
+}
+
+/// What is committed or imported.
+fn top() -> Vec<u8> {
+    tar(&[("file", &vec![7; 100_000])])
 }
 
 fn open(root: &Path) -> Images {
@@ -39,6 +47,20 @@ async fn act_on(images: &Images, act: &str, name: &str) -> Result<()> {
             images.pull(PullImage { reference: name.to_owned(), ..PullImage::default() }, progress).await.map(drop)
         }
         "rmi" => images.remove(name, false, &[]).await.map(drop),
+        "prune" => images.prune(&PruneImages { named: true, ..PruneImages::default() }, &Vec::new).map(drop),
+        "import" => {
+            let request = ImportImage { reference: Some(name.to_owned()), ..ImportImage::default() };
+            images.import(Cursor::new(top()), &request).map(drop)
+        }
+        "commit" | "made" => {
+            let request = CommitContainer { reference: Some(name.to_owned()), ..CommitContainer::default() };
+            let layer = |parent, lease: &mut Lease| {
+                let how = Adoption { parent, clamp: None };
+                let hold = |chain| lease.add(Thing::Layer(chain));
+                Ok(images.0.snapshots.absorb(Cursor::new(top()), how, hold, &mut |_| ())?)
+            };
+            images.commit(images.get("base:1")?.summary.id, &request, "sh".to_owned(), layer).map(drop)
+        }
         other => panic!("{other} is no verb"),
     }
 }
@@ -64,13 +86,21 @@ fn check(root: &Path, name: &str, case: &str) -> bool {
     let images = open(root);
     match images.get(name) {
         Ok(view) => {
-            assert_eq!(view.summary.id, victim().id(), "{case}");
+            let made = ["commit", "made", "import"].iter().any(|verb| case.starts_with(verb));
+            assert_eq!(view.summary.id == victim().id(), !made, "{case}");
             let lowers = images.lowers(view.summary.id).unwrap();
             assert_eq!(fs::read(lowers[0].join("file")).unwrap(), vec![7; 100_000], "{case}");
             true
         }
         Err(error) => {
             assert_eq!(error.kind(), crate::error::ErrorKind::NotFound, "{case}");
+            // The image that one was to be made from is as it was.
+            if let Ok(base) = images.get("base:1") {
+                assert_eq!(images.list().len(), 1, "{case}: an image without its name");
+                assert_eq!(images.lowers(base.summary.id).unwrap().len(), 2, "{case}");
+                assert_eq!(leftovers(root).len(), 4 + 1 + 2, "{case}: blobs, record, layers");
+                return false;
+            }
             assert!(images.list().is_empty(), "{case}: an image without its name");
             assert_eq!(leftovers(root), Vec::<String>::new(), "{case}");
             false
@@ -78,19 +108,26 @@ fn check(root: &Path, name: &str, case: &str) -> bool {
     }
 }
 
+/// Verbs that need no container.
+const ACTS: &[&str] = &["pull", "load", "rmi", "prune", "import", "commit", "made"];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_verb_that_dies_or_fails_is_done_or_undone() {
     let (host, _) = serve(|ask| honest(&victim(), ask)).await;
-    let points =
-        fault::names().iter().filter(|name| ["pull.", "load.", "rmi."].iter().any(|verb| name.starts_with(verb)));
+    let points = fault::names()
+        .iter()
+        .filter(|name| ACTS.contains(&name.split('.').next().unwrap()) && **name != "commit.frozen");
     for point in points {
         let act = point.split('.').next().unwrap();
         let name = if act == "pull" { format!("{host}/web:1") } else { "web:1".to_owned() };
         for action in ["kill", "error"] {
             let case = format!("{point}={action}");
             let folder = tempfile::tempdir().unwrap();
-            if act == "rmi" {
+            let removes = matches!(act, "rmi" | "prune");
+            if removes {
                 act_on(&open(folder.path()), "load", &name).await.unwrap();
+            } else if matches!(act, "commit" | "made") {
+                act_on(&open(folder.path()), "load", "base:1").await.unwrap();
             }
             let mut command = child("act");
             command.env("DARSENA_FAILPOINT", &case).env("DARSENA_TEST_ROOT", folder.path());
@@ -106,14 +143,14 @@ async fn a_verb_that_dies_or_fails_is_done_or_undone() {
             }
             let there = check(folder.path(), &name, &case);
             if action == "error" {
-                assert_eq!(there, ended.status.success() == (act != "rmi"), "{case}: the answer is true");
+                assert_eq!(there, ended.status.success() != removes, "{case}: the answer is true");
             }
             // Whatever was left, the verb works now.
-            if there == (act == "rmi") {
+            if there == removes {
                 let again = act_on(&open(folder.path()), act, &name).await;
                 assert!(again.is_ok(), "{case}: {again:?}");
             }
-            assert_eq!(check(folder.path(), &name, &case), act != "rmi", "{case}");
+            assert_eq!(check(folder.path(), &name, &case), !removes, "{case}");
         }
     }
 }

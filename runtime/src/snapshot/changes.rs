@@ -129,3 +129,7 @@ struct Inside {
     changed: bool,
     omitted: bool,
 }
+
+#[cfg(test)]
+#[path = "changes_tests.rs"]
+mod tests;
