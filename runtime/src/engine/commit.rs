@@ -17,7 +17,7 @@ use crate::{
     image::edit::Step,
     lease::{Lease, Thing},
     request::CommitContainer,
-    snapshot::{Adopted, Adoption, write_layer_without},
+    snapshot::{self, Adopted, Adoption, write_layer_without},
 };
 
 impl Images {
@@ -87,7 +87,7 @@ impl Engine {
         let _frozen = if pause && running { Some(self.cgroup(container.id().as_str()).freeze()?) } else { None };
         fault::point("commit.frozen").map_err(Error::from_fault)?;
         let layers = self.layers(&container.record)?;
-        let (from, to) = io::pipe().map_err(crate::snapshot::Error::from)?;
+        let (from, to) = io::pipe().map_err(snapshot::Error::from)?;
         thread::scope(|scope| {
             let writing = scope.spawn(move || write_layer_without(&layers.upper, &layers.mount_points, to));
             let how = Adoption { parent, clamp: None };
@@ -97,10 +97,8 @@ impl Engine {
                 writing.join().unwrap_or_else(|_| Err(io::Error::other("the reading thread panicked").into()));
             // Its failure is the reason for the other's; a stream that ends early may even pass for a whole one.
             match (written, adopted) {
-                (Err(crate::snapshot::Error::Pack(crate::snapshot::pack::Error::Write(_))), Err(error))
-                | (Ok(_), Err(error)) => Err(error.into()),
+                (Err(snapshot::Error::Pack(snapshot::pack::Error::Write(_))) | Ok(_), adopted) => Ok(adopted?),
                 (Err(error), _) => Err(error.into()),
-                (Ok(_), Ok(adopted)) => Ok(adopted),
             }
         })
     }

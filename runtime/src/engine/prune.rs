@@ -43,9 +43,8 @@ impl Images {
                 Ok(Some(self.0.store.remove(&image.id.to_string(), true, &[])))
             });
             let removed = match removed.unwrap_or(Ok(None))? {
-                None => continue,
-                // Someone else removed it.
-                Some(Err(crate::image::Error::NotFound(_))) => continue,
+                // Someone uses it, or someone else removed it.
+                None | Some(Err(crate::image::Error::NotFound(_))) => continue,
                 Some(removed) => removed?,
             };
             pruned.steps.extend(removed.steps);

@@ -13,7 +13,7 @@ fn user(image: ImageId) -> Vec<ImageUser> {
 #[tokio::test]
 async fn what_is_unused_goes_and_the_bytes_are_true() {
     let place = Place::new();
-    let (a, b, c) = (sample(&[b"base", b"a"]), sample(&[b"base", &[7; 300_000]]), sample(&[b"c"]));
+    let (a, b, c) = (sample(&[b"base", b"a"]), sample(&[b"base", &vec![7; 300_000]]), sample(&[b"c"]));
     place.load(&a.docker_archive(&["a:1", "other/a:2"])).await.unwrap();
     place.load(&b.oci_archive(&[])).await.unwrap();
     place.load(&c.oci_archive(&[])).await.unwrap();
