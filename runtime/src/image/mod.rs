@@ -12,6 +12,7 @@
 
 mod amend;
 pub mod archive;
+pub mod edit;
 mod name;
 mod record;
 mod remove;

@@ -32,19 +32,21 @@ pub struct Layer<R> {
     pub diff_id: DiffId,
 }
 
-/// Unpacks into the empty folder `fs`, using the empty folder `trash` beside it. `progress` is told how many bytes of
-/// `from` were read. On error the folder is in any state.
+/// Unpacks into the empty folder `fs`, using the empty folder `trash` beside it. `verified` is the digest of the bytes
+/// if that was verified already. `progress` is told how many bytes of `from` were read. On error the folder is in any
+/// state. Returns what the plain bytes hash to.
 pub fn apply<R: Read + Send>(
-    layer: Layer<R>,
+    from: R,
+    verified: Option<Digest>,
     fs: &Path,
     trash: &Path,
     limits: Limits,
     progress: &mut (dyn FnMut(u64) + Send),
-) -> Result<(), Error> {
+) -> Result<DiffId, Error> {
     let root = tree::open_path(fs)?;
     let trash = tree::open_path(trash)?;
     let taken = AtomicU64::new(0);
-    let counted = Counted { from: layer.from, taken: &taken };
+    let counted = Counted { from, taken: &taken };
     let (filler, mut drain) = pipe();
     let (written, found) = thread::scope(|scope| {
         let reading = scope.spawn(|| {
@@ -55,7 +57,7 @@ pub fn apply<R: Read + Send>(
                     return Err(error);
                 }
             };
-            let known = layer.verified.filter(|_| inflate.compression == Compression::Plain);
+            let known = verified.filter(|_| inflate.compression == Compression::Plain);
             let mut hash = Sha256::new();
             let mut plain = 0;
             filler.pump(inflate, |bytes| {
@@ -81,10 +83,7 @@ pub fn apply<R: Read + Send>(
     });
     let found = found?;
     written?;
-    if found != layer.diff_id.0 {
-        return Err(Error::DiffId { wanted: layer.diff_id, found: DiffId(found) });
-    }
-    Ok(())
+    Ok(DiffId(found))
 }
 
 struct Counted<'a, R> {

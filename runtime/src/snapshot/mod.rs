@@ -3,16 +3,19 @@
 //! ```text
 //! snapshots/<hex>/fs           the layer's own files, as overlay wants them; never changed
 //! snapshots/<hex>/layer.json   diff id and bytes on disk
-//! snapshots/.tmp-*/            being unpacked: fs, trash
+//! snapshots/.tmp-*/            being unpacked or adopted: fs, trash
 //! snapshots/trash/*            being removed
 //! ```
 //! Invariants: a folder named by a chain id is whole, its diff id was verified and it is durable. Each layer has a
 //! folder of its own, so layers are unpacked in any order. It knows nothing of images: what to keep is said to
 //! [`Snapshots::sweep`].
 
+mod adopt;
 mod apply;
+mod header;
 mod inflate;
 mod meta;
+pub mod pack;
 mod parents;
 mod pipe;
 mod tree;
@@ -29,6 +32,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    adopt::{Adopted, Adoption, write_layer, write_tree},
     apply::Layer,
     inflate::{Compression, Inflate},
     pipe::pipe,
@@ -55,6 +59,9 @@ pub enum Error {
     /// The stream can't become a layer.
     #[error(transparent)]
     Untar(#[from] untar::Error),
+    /// A folder can't become a tar.
+    #[error(transparent)]
+    Pack(#[from] pack::Error),
     /// Other plain bytes than announced.
     #[error("layer has diff id {found}, its image says {wanted}")]
     DiffId {
@@ -84,6 +91,12 @@ impl From<Error> for crate::error::Error {
             Error::Untar(untar::Error::Full(_)) => {
                 Self::with_source(ErrorKind::Exhausted, format!("failed to register layer: {error}"), error)
             }
+            Error::Pack(pack::Error::Refused { .. }) => {
+                Self::with_source(ErrorKind::Invalid, format!("the layer can't be written as a tar: {error}"), error)
+            }
+            Error::Pack(pack::Error::Entry { source, .. } | pack::Error::Write(source)) => {
+                durable::io_error("a layer can't be written as a tar", source.kind(), error)
+            }
             Error::Durable(_) | Error::Missing(_) => Self::internal("the layer store failed", error),
             Error::Io(_) | Error::Untar(_) | Error::DiffId { .. } => {
                 Self::with_source(ErrorKind::Invalid, format!("failed to register layer: {error}"), error)
@@ -103,6 +116,8 @@ struct Record {
 pub struct Snapshots {
     paths: Paths,
     layers: Arc<Mutex<BTreeMap<ChainId, Record>>>,
+    /// Held from the look whether a layer is here to its being here.
+    publishing: Arc<Mutex<()>>,
     trash: Trash,
 }
 
@@ -154,7 +169,7 @@ impl Snapshots {
             }
         }
         let trash = Trash { path: paths.snapshots().join("trash"), turn: Arc::default() };
-        Ok(Self { paths, layers: Arc::new(Mutex::new(layers)), trash })
+        Ok(Self { paths, layers: Arc::new(Mutex::new(layers)), publishing: Arc::default(), trash })
     }
 
     fn layers(&self) -> MutexGuard<'_, BTreeMap<ChainId, Record>> {
@@ -195,27 +210,31 @@ impl Snapshots {
         layer: Layer<R>,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Staged, Error> {
-        let path = self.paths.snapshots().join(durable::fresh_name(durable::TMP_PREFIX));
-        let record = Record { diff_id: layer.diff_id, size_bytes: 0 };
-        fs::create_dir(&path)?;
-        let mut staged = Staged { path, trash: self.trash.clone(), chain, record, published: false };
-        let (root, scratch) = (staged.path.join("fs"), staged.path.join("trash"));
-        for folder in [&root, &scratch] {
-            fs::create_dir(folder)?;
+        let mut staged = self.stage_empty()?;
+        let (root, scratch) = staged.make_folders()?;
+        let found = apply::apply(layer.from, layer.verified, &root, &scratch, Limits::default(), progress)?;
+        if found != layer.diff_id {
+            return Err(Error::DiffId { wanted: layer.diff_id, found });
         }
-        fs::set_permissions(&root, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-        apply::apply(layer, &root, &scratch, Limits::default(), progress)?;
         fs::remove_dir(&scratch)?;
+        (staged.chain, staged.record.diff_id) = (chain, found);
         staged.record.size_bytes = disk_usage(&root)?;
         Ok(staged)
     }
 
-    /// Makes a staged layer durable, then visible.
+    /// Makes a staged layer durable, then visible. One that is here already stays, and the staged one goes.
     pub fn publish(&self, mut staged: Staged) -> Result<(), Error> {
+        if self.has(staged.chain) {
+            return Ok(());
+        }
         durable::write_json(&staged.path.join("layer.json"), VERSION, &staged.record)?;
         durable::sync_tree(&staged.path)?;
+        let _turn = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.has(staged.chain) {
+            return Ok(());
+        }
         let target = self.paths.snapshot(staged.chain);
-        if target.exists() && !self.has(staged.chain) {
+        if target.exists() {
             self.trash.discard(&target)?;
         }
         durable::rename(&staged.path, &target)?;

@@ -33,7 +33,8 @@ pub fn open_path(path: &Path) -> io::Result<OwnedFd> {
     Ok(nix::fcntl::open(path, FOLDER, Mode::empty())?)
 }
 
-fn names(folder: OwnedFd) -> nix::Result<Vec<OsString>> {
+/// What a folder has, in no order. Moves the descriptor's place in the folder.
+pub fn names(folder: OwnedFd) -> nix::Result<Vec<OsString>> {
     let mut dir = Dir::from_fd(folder)?;
     let mut names = Vec::new();
     for entry in dir.iter() {

@@ -1,10 +1,23 @@
-//! The mount calls that work by descriptor: fsopen(2), open_tree(2), move_mount(2), mount_setattr(2).
+//! The mount calls that work by descriptor: fsopen(2), open_tree(2), move_mount(2), mount_setattr(2); and an overlay
+//! that is attached nowhere.
 #![allow(unsafe_code)]
 
 use std::{
     ffi::{CStr, CString},
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    fcntl::{OFlag, open},
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+    sys::{
+        stat::{Mode, mkdirat},
+        statvfs::{FsFlags, fstatvfs},
+    },
+    unistd::{fchdir, symlinkat},
 };
 
 use super::check;
@@ -126,4 +139,117 @@ pub fn add_attributes(mount: impl AsFd, attributes: u64) -> io::Result<()> {
 pub fn idmap(mount: impl AsFd, userns: impl AsFd) -> io::Result<()> {
     let userns_fd = userns.as_fd().as_raw_fd() as u64;
     set_attributes(mount.as_fd(), &MountAttr { set: IDMAP, clear: 0, propagation: 0, userns_fd })
+}
+
+/// The writable top of an overlay: two folders of one file system, nothing else using them.
+#[derive(Clone, Copy, Debug)]
+pub struct Writable<'a> {
+    /// Where changes go.
+    pub upper: &'a Path,
+    /// Overlay's own scratch, empty.
+    pub work: &'a Path,
+    /// Nothing is synced, not even at the end; a crash leaves the upper unusable. `work/incompat/volatile` stays and
+    /// must go before the same folders are mounted again.
+    pub volatile: bool,
+}
+
+/// An overlay that is attached nowhere: it lives as long as the descriptor (O_PATH, of its root) or what is opened
+/// through it. `lowers` come topmost first; without `writable` it is read-only. Paths must be absolute.
+///
+/// A running container's upper may be the topmost lower: what is read through this mount is then what is there at that
+/// moment.
+pub fn detached_overlay(lowers: &[PathBuf], writable: Option<Writable<'_>>) -> io::Result<OwnedFd> {
+    if lowers.is_empty() || lowers.iter().any(|path| !path.is_absolute()) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // A mount namespace can only be left by a thread that ends.
+    std::thread::scope(|scope| {
+        let made = std::thread::Builder::new().name("overlay".to_owned()).spawn_scoped(scope, || {
+            unshare(CloneFlags::CLONE_NEWNS)?;
+            overlay_in_own_namespace(lowers, writable)
+        })?;
+        made.join().unwrap_or_else(|_| Err(io::Error::other("the mounting thread panicked")))
+    })
+}
+
+/// Layers go by short links in a tmpfs, so that hundreds fit the one page that mount options may take; fsconfig(2)
+/// takes 255 bytes for all of them before Linux 6.13.
+fn overlay_in_own_namespace(lowers: &[PathBuf], writable: Option<Writable<'_>>) -> io::Result<OwnedFd> {
+    let nothing = None::<&str>;
+    mount(nothing, "/", nothing, MsFlags::MS_SLAVE | MsFlags::MS_REC, nothing)?;
+    let folder = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let scratch = NewFs::open(c"tmpfs")?.mount(NOSUID | NODEV | NOEXEC)?;
+    // What covers the root is not entered by absolute paths, so those still lead to the layers.
+    attach(&scratch, open("/", folder, Mode::empty())?)?;
+    fchdir(&scratch)?;
+    let mut names = Vec::with_capacity(lowers.len());
+    for (number, lower) in lowers.iter().enumerate() {
+        symlinkat(lower.as_path(), &scratch, number.to_string().as_str())?;
+        names.push(number.to_string());
+    }
+    let mut options = format!("lowerdir={},redirect_dir=off,index=off,metacopy=off", names.join(":"));
+    let mut flags = MsFlags::MS_RDONLY;
+    if let Some(writable) = writable {
+        symlinkat(writable.upper, &scratch, "upper")?;
+        symlinkat(writable.work, &scratch, "work")?;
+        options.push_str(",upperdir=upper,workdir=work");
+        if writable.volatile {
+            options.push_str(",volatile");
+        }
+        flags = MsFlags::empty();
+    }
+    mkdirat(&scratch, "root", Mode::S_IRWXU)?;
+    mount(Some("overlay"), "root", Some("overlay"), flags, Some(options.as_str()))?;
+    let root = open_tree(open("root", folder, Mode::empty())?, c"", false)?;
+    if writable.is_some() && fstatvfs(&root)?.flags().contains(FsFlags::ST_RDONLY) {
+        return Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "the kernel mounted the overlay read-only"));
+    }
+    Ok(root)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::sys::open::{IN_ROOT, openat2};
+
+    fn read(root: &OwnedFd, name: &str) -> io::Result<String> {
+        let file = openat2(root, name, libc::O_RDONLY, 0, IN_ROOT)?;
+        io::read_to_string(fs::File::from(file))
+    }
+
+    #[test]
+    fn many_layers_with_awkward_names_are_merged_and_written_to() {
+        let place = tempfile::tempdir().unwrap();
+        let lowers: Vec<PathBuf> =
+            (0..150).map(|n| place.path().join(format!("layer: {n},\\ with a long name"))).collect();
+        for (n, lower) in lowers.iter().enumerate() {
+            fs::create_dir(lower).unwrap();
+            fs::write(lower.join("who"), n.to_string()).unwrap();
+            fs::write(lower.join(format!("only-{n}")), "x").unwrap();
+        }
+        let merged = detached_overlay(&lowers, None).unwrap();
+        assert_eq!((read(&merged, "who").unwrap(), read(&merged, "only-149").unwrap()), ("0".into(), "x".into()));
+        let touched = openat2(&merged, "new", libc::O_CREAT | libc::O_WRONLY, 0o600, IN_ROOT);
+        assert_eq!(touched.unwrap_err().raw_os_error(), Some(libc::EROFS));
+
+        let (upper, work) = (place.path().join("upper"), place.path().join("work"));
+        fs::create_dir(&upper).unwrap();
+        fs::create_dir(&work).unwrap();
+        let writable = Writable { upper: &upper, work: &work, volatile: true };
+        let root = detached_overlay(&lowers[..2], Some(writable)).unwrap();
+        drop(openat2(&root, "new", libc::O_CREAT | libc::O_WRONLY, 0o600, IN_ROOT).unwrap());
+        nix::unistd::unlinkat(&root, "who", nix::unistd::UnlinkatFlags::NoRemoveDir).unwrap();
+        assert!(upper.join("new").is_file());
+        // Readable while it is in use as an upper, and what it hides stays hidden.
+        let view = [vec![upper.clone()], lowers[..2].to_vec()].concat();
+        let seen = detached_overlay(&view, None).unwrap();
+        assert_eq!(read(&seen, "new").unwrap(), "");
+        assert_eq!(read(&seen, "who").unwrap_err().kind(), io::ErrorKind::NotFound);
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        assert!(!mounts.contains(place.path().to_str().unwrap()), "nothing is attached");
+        assert!(detached_overlay(&[], None).is_err() && detached_overlay(&["a".into()], None).is_err());
+    }
 }

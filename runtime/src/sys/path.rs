@@ -1,4 +1,5 @@
-//! Paths that strangers chose: resolved inside a folder only, by descriptors, never by strings alone.
+//! Paths that strangers chose: resolved inside a folder only, by descriptors, never by strings alone; and extended
+//! attributes, which the standard library lacks.
 #![allow(unsafe_code)]
 
 use std::{
@@ -52,6 +53,77 @@ pub fn get_xattr_at(dir: impl AsFd, name: &OsStr, key: &CStr) -> io::Result<Opti
         }
         Err(_) => match io::Error::last_os_error() {
             error if error.raw_os_error() == Some(libc::ENODATA) => Ok(None),
+            error => Err(error),
+        },
+    }
+}
+
+/// Most bytes that one attribute, or the list of all names, may take (XATTR_SIZE_MAX, XATTR_LIST_MAX).
+const XATTR_BYTES: usize = 64 << 10;
+
+/// Calls again with the largest possible buffer when the small one doesn't do.
+fn sized(call: impl Fn(&mut [u8]) -> isize) -> io::Result<Vec<u8>> {
+    let mut small = [0_u8; 512];
+    if let Ok(size) = usize::try_from(call(&mut small)) {
+        return Ok(small[..size].to_vec());
+    }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() != Some(libc::ERANGE) {
+        return Err(error);
+    }
+    let mut large = vec![0; XATTR_BYTES];
+    match usize::try_from(call(&mut large)) {
+        Ok(size) => {
+            large.truncate(size);
+            Ok(large)
+        }
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The names of all extended attributes of an open file or folder; none where the file system has no such thing.
+pub fn xattr_names(file: impl AsFd) -> io::Result<Vec<CString>> {
+    let fd = file.as_fd().as_raw_fd();
+    // SAFETY: pointer and length describe the buffer.
+    let list = match sized(|into| unsafe { libc::flistxattr(fd, into.as_mut_ptr().cast(), into.len()) }) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOTSUP) => return Ok(Vec::new()),
+        list => list?,
+    };
+    Ok(list.split(|b| *b == 0).filter(|name| !name.is_empty()).filter_map(|name| CString::new(name).ok()).collect())
+}
+
+/// An extended attribute of an open file or folder; `None` when it has none.
+pub fn xattr(file: impl AsFd, key: &CStr) -> io::Result<Option<Vec<u8>>> {
+    let fd = file.as_fd().as_raw_fd();
+    // SAFETY: `key` is NUL-terminated; pointer and length describe the buffer.
+    match sized(|into| unsafe { libc::fgetxattr(fd, key.as_ptr(), into.as_mut_ptr().cast(), into.len()) }) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENODATA | libc::ENOTSUP)) => Ok(None),
+        value => value.map(Some),
+    }
+}
+
+/// Removes an extended attribute of an open file or folder; absent is success.
+pub fn remove_xattr(file: impl AsFd, key: &CStr) -> io::Result<()> {
+    // SAFETY: `key` is NUL-terminated and outlives the call.
+    let result = unsafe { libc::fremovexattr(file.as_fd().as_raw_fd(), key.as_ptr()) };
+    removed(result)
+}
+
+/// Removes an extended attribute of `name` in the folder `dir`, of a link itself too; absent is success.
+pub fn remove_xattr_at(dir: impl AsFd, name: &OsStr, key: &CStr) -> io::Result<()> {
+    let mut path = format!("/proc/self/fd/{}/", dir.as_fd().as_raw_fd()).into_bytes();
+    path.extend_from_slice(name.as_bytes());
+    let path = CString::new(path)?;
+    // SAFETY: both texts are NUL-terminated and outlive the call.
+    let result = unsafe { libc::lremovexattr(path.as_ptr(), key.as_ptr()) };
+    removed(result)
+}
+
+fn removed(result: libc::c_int) -> io::Result<()> {
+    match result {
+        0 => Ok(()),
+        _ => match io::Error::last_os_error() {
+            error if matches!(error.raw_os_error(), Some(libc::ENODATA | libc::ENOTSUP)) => Ok(()),
             error => Err(error),
         },
     }
