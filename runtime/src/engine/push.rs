@@ -280,7 +280,7 @@ impl Images {
                 io::copy(&mut self.0.content.blob(plain)?, &mut hashing).map_err(failed)?;
                 DiffId(Digest::from_hash(hashing.hash))
             }
-            None => Err(snapshot::Error::Missing(chain))?,
+            None => self.0.snapshots.write_tar(chain, &mut gzip)?,
         };
         if found != diff_id {
             let text =

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{
     fake_registry::{Ask, Reply, Shelf, serve, serve_cut},
     pull_tests::noise,
-    tests::{Place, Sample, sample},
+    tests::{Place, Sample, sample, sample_of},
     *,
 };
 use crate::{
@@ -141,6 +141,38 @@ async fn plain_layers_are_compressed_once_and_the_same_each_time() {
         manifests.push(bytes);
     }
     assert_eq!(manifests[0], manifests[1], "the same image is the same manifest");
+}
+
+#[tokio::test]
+async fn a_layer_whose_bytes_are_not_kept_is_packed_again_or_said_to_be_unpushable() {
+    let (host, shelf, _) = shelf().await;
+    let place = place(None);
+    let name = format!("{host}/web:1");
+    // A layer as the engine itself packs it.
+    loaded(&place, &sample(&[b"one"]), "other:1", false).await;
+    let foreign = place.images.0.store.get("other:1").unwrap();
+    let mut packed = Vec::new();
+    place.images.0.snapshots.write_tar(foreign.chains[0], &mut packed).unwrap();
+    let own = sample_of(vec![packed.clone()]);
+    loaded(&place, &own, &name, false).await;
+    for blob in [&foreign, &place.images.0.store.get(&name).unwrap()].iter().flat_map(|image| &image.record.layers) {
+        place.images.0.content.remove(blob.blob.unwrap()).unwrap();
+    }
+    let (pushed, steps) = push(&place.images, &name).await.unwrap();
+    assert_eq!((pushed[0].id, ends(&steps)), (own.id(), vec![PushStep::Done]));
+    let (_, bytes) = manifest_of(&shelf, "web", "1");
+    let manifest: Value = serde_json::from_slice(&bytes).unwrap();
+    let digest = manifest["layers"][0]["digest"].as_str().unwrap().to_owned();
+    let blob = shelf.lock().unwrap().blobs[&("web".into(), digest)].clone();
+    let mut inflated = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&blob[..]), &mut inflated).unwrap();
+    assert_eq!(inflated, packed);
+    // What another program packed can't be packed again as it was; nothing wrong is pushed.
+    if Digest::of(&packed) != foreign.record.layers[0].diff_id.0 {
+        place.images.tag("other:1", &format!("{host}/other:1")).await.unwrap();
+        let error = push(&place.images, &format!("{host}/other:1")).await.unwrap_err();
+        assert!(error.message().contains("its archive is not kept"), "{error:?}");
+    }
 }
 
 #[tokio::test]
