@@ -1,12 +1,12 @@
 //! Images: the stores behind one door, and the verbs that are short. Pulling and loading have files of their own.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use tokio::sync::Semaphore;
 
 use super::turns::Turns;
 use crate::{
-    content::Content,
+    content::{Content, Sources},
     digest::{ChainId, Digest, ImageId},
     durable,
     error::{Error, Result},
@@ -39,6 +39,10 @@ pub(super) struct Shared {
     pub(super) leases: Leases,
     pub(super) blobs: Turns<Digest>,
     pub(super) layers: Turns<ChainId>,
+    /// Blobs on their way to a repository.
+    pub(super) uploads: Turns<(Reference, Digest)>,
+    /// Which repositories have which blobs.
+    pub(super) sources: Sources,
     pub(super) fetches: Semaphore,
     /// Layers unpacked at once: each takes two threads, and the disk is one.
     pub(super) unpacks: Arc<Semaphore>,
@@ -70,6 +74,7 @@ impl Images {
         store.forget_hidden(|id| in_use.contains(&id))?;
         let (blobs, layers) = store.needed();
         content.sweep(&blobs)?;
+        let sources = Sources::open(&paths, |digest| blobs.contains(&digest));
         snapshots.sweep(&layers)?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self(Arc::new(Shared {
@@ -81,6 +86,8 @@ impl Images {
             leases: Leases::default(),
             blobs: Turns::default(),
             layers: Turns::default(),
+            uploads: Turns::default(),
+            sources,
             fetches: Semaphore::new(FETCHES),
             unpacks: Arc::new(Semaphore::new(cores)),
         })))
@@ -192,15 +199,18 @@ impl Images {
 
     /// Ends the lease of a pull or load that failed: what it brought and nobody needs goes.
     pub(super) fn abandon(&self, lease: Lease) {
+        if let Err(error) = self.0.content.expire_ingests(std::time::SystemTime::now()) {
+            tracing::warn!(%error, "what came of old pulls stays until the next one");
+        }
         if let Err(error) = self.free_things(lease.end().into_iter().rev()) {
             tracing::warn!(error = error.chain(), "what a failed pull or load brought stays until the next start");
         }
     }
 
     /// Frees those that no image needs and nobody holds.
-    fn free_things(&self, things: impl Iterator<Item = Thing>) -> Result<Freed> {
+    pub(super) fn free_things(&self, things: impl Iterator<Item = Thing>) -> Result<Freed> {
         let Shared { content, snapshots, store, leases, .. } = &*self.0;
-        let mut freed = Freed::default();
+        let (mut freed, mut gone) = (Freed::default(), HashSet::new());
         for thing in things {
             let free = || -> Result<()> {
                 let (blobs, layers) = store.needed();
@@ -213,6 +223,7 @@ impl Images {
                         let bytes = content.size(blob).unwrap_or(0);
                         content.remove(blob)?;
                         freed.bytes += bytes;
+                        gone.insert(blob);
                     }
                     Thing::Layer(_) | Thing::Blob(_) | Thing::Image(_) => {}
                 }
@@ -220,6 +231,7 @@ impl Images {
             };
             leases.unless_held(thing, free).transpose()?;
         }
+        self.forget_sources(&gone);
         Ok(freed)
     }
 
@@ -253,6 +265,14 @@ mod fake_registry;
 #[cfg(test)]
 #[path = "pull_tests.rs"]
 mod pull_tests;
+
+#[cfg(test)]
+#[path = "push_tests.rs"]
+mod push_tests;
+
+#[cfg(test)]
+#[path = "hostile_registry_tests.rs"]
+mod hostile_registry_tests;
 
 #[cfg(test)]
 #[path = "recovery_tests.rs"]

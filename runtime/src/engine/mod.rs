@@ -43,6 +43,7 @@ mod outflow;
 pub mod proxy;
 mod prune;
 mod pull;
+mod push;
 mod recover;
 mod remove;
 mod save;
@@ -77,6 +78,8 @@ pub struct Config {
     pub registry_mirrors: Vec<String>,
     /// `host[:port]` plain http and unknown certificates are allowed for; loopback always is.
     pub insecure_registries: Vec<String>,
+    /// Folders with certificates by registry host, beside `/etc/docker/certs.d`.
+    pub registry_certificates: Vec<PathBuf>,
     /// The monitor's program, to be run from a sealed memory file.
     pub monitor: &'static [u8],
 }

@@ -81,7 +81,7 @@ impl Follower {
 }
 
 /// A body as the engine reads it.
-fn reader(body: Body) -> BodyReader {
+pub(super) fn reader(body: Body) -> BodyReader {
     let (pieces_in, pieces) = mpsc::channel(QUEUE);
     tokio::spawn(async move {
         let mut body = body.into_data_stream();
@@ -99,7 +99,7 @@ fn reader(body: Body) -> BodyReader {
 
 /// Reads, in a thread that may wait, what an async task receives. A broken body is an error, never an early end.
 #[derive(Debug)]
-struct BodyReader {
+pub(super) struct BodyReader {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
     piece: Bytes,
 }

@@ -36,6 +36,12 @@ impl Query {
             .filter(|value| !value.is_empty())
     }
 
+    /// All values that are not empty, in order.
+    pub(super) fn all(&self, name: &str) -> Vec<String> {
+        let named = self.0.iter().filter(|(known, value)| known == name && !value.is_empty());
+        named.map(|(_, value)| value.clone()).collect()
+    }
+
     /// True when it is there and doesn't say no.
     pub(super) fn flag(&self, name: &str) -> bool {
         self.flag_or(name, false)
