@@ -26,7 +26,7 @@ const LAYERS: &[&[&str]] = &[
 const STRANGERS: &[usize] = &[2];
 
 /// Rooms of `runtime` that may be async; `sys/readiness` makes descriptors known to the async runtime.
-const ASYNC: &[&str] = &["registry", "engine", "monitor/client", "sys/readiness"];
+const ASYNC: &[&str] = &["registry", "engine", "monitor/client", "sys/readiness", "build/remote"];
 
 /// Rooms of `server` that talk to the outside: they go through `ops`, and don't know each other.
 const FACES: &[&str] = &["ui", "live", "docker", "registry", "jobs"];

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{Engine, blocking, images::Images, made::new_name};
 use crate::{
+    build::{reach::Reach, remote},
     digest::ImageId,
     error::{Error, Result},
     fault,
@@ -50,6 +51,29 @@ impl Engine {
             let id = blocking(move || images.import(from, &request)).await?;
             self.tell_image("import", &id.to_string(), name.as_deref().unwrap_or(&id.to_string()));
             Ok(id)
+        }
+        .boxed()
+    }
+
+    /// As [`Self::import`], from an address of http or https. `private` lets it be one of a private network.
+    ///
+    /// # Errors
+    /// As [`Self::import`], or the address can't be reached or must not be.
+    pub fn import_from<'a>(
+        &'a self,
+        address: &'a str,
+        private: bool,
+        request: ImportImage,
+    ) -> BoxFuture<'a, Result<ImageId>> {
+        async move {
+            let images = self.inner.images.clone();
+            let stage = blocking(move || Ok(images.0.content.stage()?)).await?;
+            let reach = Reach { private, ..Reach::default() };
+            let fetched = remote::fetch(address, stage.path(), false, None, &reach).await?;
+            let file = std::fs::File::open(&fetched.path).map_err(remote::Error::from)?;
+            let image = self.import(file, request).await;
+            drop(stage);
+            image
         }
         .boxed()
     }

@@ -39,7 +39,7 @@ pub use self::{
     inflate::{Compression, Inflate},
     pipe::pipe,
     tree::{disk_usage, is_empty_folder},
-    untar::Limits,
+    untar::{Error as UntarError, Limits, Rules, unpack},
 };
 use crate::{
     digest::{ChainId, DiffId},

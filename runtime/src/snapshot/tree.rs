@@ -26,6 +26,9 @@ use crate::{
 
 const FOLDER: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
+/// Folders held open at once at most where a tree is walked by descriptors.
+const DEEPEST: usize = 512;
+
 /// Opens a folder, never through a link.
 pub fn open_folder(dir: impl AsFd, name: &OsStr) -> nix::Result<OwnedFd> {
     openat(dir, name, FOLDER, Mode::empty())
@@ -73,6 +76,44 @@ pub fn remove(dir: impl AsFd, name: &OsStr, trash: impl AsFd) -> io::Result<()> 
     let first = OsString::from(fresh_name("x-"));
     renameat(dir.as_fd(), name, trash.as_fd(), first.as_os_str())?;
     empty(trash.as_fd(), vec![first])
+}
+
+/// Removes `name` in `dir`, whatever it is, moving nothing: for trees that are merged of others, where folders can't be
+/// renamed. Absent is success; a tree of more than [`DEEPEST`] folders is refused.
+pub fn remove_in_place(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
+    match unlinkat(dir.as_fd(), name, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => return Ok(()),
+        Err(Errno::EISDIR | Errno::EPERM) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let mut levels = vec![level(open_folder(dir.as_fd(), name)?)?];
+    let mut entered: Vec<OsString> = Vec::new();
+    while !levels.is_empty() {
+        let depth = levels.len();
+        let (folder, waiting) = &mut levels[depth - 1];
+        let Some(inner) = waiting.pop() else {
+            levels.pop();
+            let parent = levels.last().map_or(dir.as_fd(), |(folder, _)| folder.as_fd());
+            let gone = entered.pop();
+            unlinkat(parent, gone.as_deref().unwrap_or(name), UnlinkatFlags::RemoveDir)?;
+            continue;
+        };
+        match unlinkat(&*folder, inner.as_os_str(), UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(Errno::EISDIR | Errno::EPERM) if depth < DEEPEST => {
+                let below = level(open_folder(&*folder, &inner)?)?;
+                levels.push(below);
+                entered.push(inner);
+            }
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+fn level(folder: OwnedFd) -> io::Result<(OwnedFd, Vec<OsString>)> {
+    let inside = names(folder.try_clone()?)?;
+    Ok((folder, inside))
 }
 
 /// Removes everything in `trash`.

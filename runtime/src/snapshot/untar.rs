@@ -5,6 +5,7 @@
 //! - The last part of a path is never followed; what is in the way is removed first (the last of duplicates wins).
 //! - Whiteouts become what overlay understands: a 0:0 device, or `trusted.overlay.opaque`.
 //! - Owner before mode before attributes (chown clears set-id bits and capabilities), folders' times last.
+//! - What is not a layer (a build context, an archive to add) has rules of its own: [`Rules`].
 //! - Entries, sizes, depth and the disk's last 5 % are limits.
 
 use std::{
@@ -25,7 +26,7 @@ use nix::{
         statvfs::fstatvfs,
         time::TimeSpec,
     },
-    unistd::{fchown, linkat, symlinkat},
+    unistd::{Gid, Uid, fchown, linkat, symlinkat},
 };
 use tar::{Entry, EntryType};
 
@@ -92,14 +93,49 @@ pub enum Error {
     Full(u64),
 }
 
-/// Writes all entries of `from` below `root`. `trash` is an empty folder of the same file system.
+/// What entries mean where they are written to.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// `.wh.` names are orders for overlay; else they are names like all others.
+    pub whiteouts: bool,
+    /// Character and block devices are made; else they are refused.
+    pub devices: bool,
+    /// Everything is owned by these ids, whatever the stream says.
+    pub owner: Option<(u32, u32)>,
+    /// Nothing is younger than this, in seconds of the epoch.
+    pub newest: Option<i64>,
+    /// The folder below the root that entries' paths start from.
+    pub base: Vec<u8>,
+}
+
+impl Rules {
+    /// A layer's.
+    pub fn layer() -> Self {
+        Self { whiteouts: true, devices: true, owner: None, newest: None, base: Vec::new() }
+    }
+}
+
+/// Writes all entries of `from` below `root` as a layer. `trash` is an empty folder of the same file system.
 pub fn untar(from: impl Read, root: &OwnedFd, trash: &OwnedFd, limits: Limits) -> Result<(), Error> {
+    unpack(from, root, Some(trash), limits, Rules::layer())
+}
+
+/// Writes all entries of `from` below `root`. Without `trash` what is in the way is removed where it is, which is what
+/// an overlay mount asks for: it can't rename folders of its lower layers.
+pub fn unpack(
+    from: impl Read,
+    root: &OwnedFd,
+    trash: Option<&OwnedFd>,
+    limits: Limits,
+    rules: Rules,
+) -> Result<(), Error> {
     let (from, budget) = Metered::new(from);
     let mut archive = tar::Archive::new(from);
     let mut writer = Writer {
         root,
         trash,
         limits,
+        rules,
         parents: Parents::default(),
         folder_times: Vec::new(),
         entries: 0,
@@ -122,8 +158,9 @@ pub fn untar(from: impl Read, root: &OwnedFd, trash: &OwnedFd, limits: Limits) -
 
 struct Writer<'a> {
     root: &'a OwnedFd,
-    trash: &'a OwnedFd,
+    trash: Option<&'a OwnedFd>,
     limits: Limits,
+    rules: Rules,
     parents: Parents,
     folder_times: Vec<(Vec<u8>, TimeSpec)>,
     entries: u64,
@@ -172,9 +209,17 @@ impl Writer<'_> {
         if parts.len() > self.limits.depth {
             return Err(refused("too many folders deep"));
         }
-        let meta = meta(entry).map_err(&failed)?;
+        let mut meta = meta(entry).map_err(&failed)?;
+        if let Some((uid, gid)) = self.rules.owner {
+            (meta.uid, meta.gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        }
+        if let Some(newest) = self.rules.newest.filter(|newest| *newest < meta.mtime.tv_sec()) {
+            meta.mtime = TimeSpec::new(newest, 0);
+        }
         let Some(name) = parts.pop() else {
             return match kind {
+                // The folder below which things go belongs to whoever asked, not to the stream.
+                EntryType::Directory if !self.rules.base.is_empty() => Ok(()),
                 EntryType::Directory => {
                     let root = self.root.as_fd();
                     folder_meta(root, OsStr::new("."), &meta).map_err(failed)?;
@@ -184,10 +229,10 @@ impl Writer<'_> {
                 _ => Err(refused("the root must be a folder")),
             };
         };
-        let dir = parts.join(&b'/');
+        let dir = self.below_base(&parts);
         let parent = self.parents.get(self.root, &dir).map_err(failed)?;
         let parent = parent.as_fd();
-        if name.starts_with(WHITEOUT) {
+        if self.rules.whiteouts && name.starts_with(WHITEOUT) {
             return whiteout(parent, name).map_err(failed)?.map_err(refused);
         }
         let name = OsStr::from_bytes(name);
@@ -212,7 +257,8 @@ impl Writer<'_> {
                 let target = link_target(entry).ok_or_else(|| refused("a hard link without target"))?;
                 let mut parts = clean(&target).ok_or_else(|| refused("its target is outside the layer"))?;
                 let Some(old) = parts.pop() else { return Err(refused("a hard link to the root")) };
-                let old_parent = self.parents.get(self.root, &parts.join(&b'/')).map_err(failed)?;
+                let old_parent = self.below_base(&parts);
+                let old_parent = self.parents.get(self.root, &old_parent).map_err(failed)?;
                 let old = OsStr::from_bytes(old);
                 self.link(old_parent.as_fd(), old, parent, name).map_err(failed)?;
             }
@@ -221,6 +267,9 @@ impl Writer<'_> {
                 let target = OsStr::from_bytes(&target);
                 self.make(parent, name, || symlinkat(target, parent, name)).map_err(failed)?;
                 node_meta(parent, name, &meta, false).map_err(failed)?;
+            }
+            EntryType::Char | EntryType::Block if !self.rules.devices => {
+                return Err(refused("devices are not allowed"));
             }
             EntryType::Char | EntryType::Block | EntryType::Fifo => {
                 let (flag, device) = match kind {
@@ -241,6 +290,12 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// The path of a folder from the root.
+    fn below_base(&self, parts: &[&[u8]]) -> Vec<u8> {
+        let base = Some(&self.rules.base[..]).filter(|base| !base.is_empty());
+        base.into_iter().chain(parts.iter().copied()).collect::<Vec<_>>().join(&b'/')
+    }
+
     /// Creates what the name is not yet; removes what is in the way.
     fn make<T>(&mut self, parent: BorrowedFd<'_>, name: &OsStr, create: impl Fn() -> nix::Result<T>) -> io::Result<T> {
         match create() {
@@ -255,7 +310,10 @@ impl Writer<'_> {
     fn clear(&mut self, parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
         // Descriptors of folders that are gone, or were reached through a link that is gone, must not be used again.
         self.parents.forget();
-        tree::remove(parent, name, self.trash)
+        match self.trash {
+            Some(trash) => tree::remove(parent, name, trash),
+            None => tree::remove_in_place(parent, name),
+        }
     }
 
     fn folder(&mut self, parent: BorrowedFd<'_>, name: &OsStr, meta: &Meta) -> io::Result<()> {

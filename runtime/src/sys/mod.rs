@@ -18,6 +18,8 @@ pub mod process;
 #[cfg(feature = "engine")]
 pub mod readiness;
 pub mod tty;
+#[cfg(feature = "engine")]
+pub mod xattr;
 
 use std::io;
 

@@ -45,7 +45,8 @@ pub(super) async fn changes(
     Path(container): Path<String>,
 ) -> Result<Response> {
     let changes = ops::containers::changes(&app, &actor, &container).await?;
-    let line = |change: &runtime::view::Change| value!({"Path": change.path.to_string_lossy(), "Kind": change.kind as u8});
+    let line =
+        |change: &runtime::view::Change| value!({"Path": change.path.to_string_lossy(), "Kind": change.kind as u8});
     json(&changes.iter().map(line).collect::<Vec<_>>())
 }
 

@@ -125,7 +125,11 @@ pub(super) async fn remove(
 
 const PRUNE_FILTERS: &[&str] = &["dangling", "label", "label!", "until"];
 
-pub(super) async fn prune(State(app): State<App>, Extension(actor): Extension<Actor>, query: Query) -> Result<Response> {
+pub(super) async fn prune(
+    State(app): State<App>,
+    Extension(actor): Extension<Actor>,
+    query: Query,
+) -> Result<Response> {
     let filters = Filters::of(&query, PRUNE_FILTERS)?;
     let request = PruneImages {
         named: !filters.flag("dangling")?.unwrap_or(true),

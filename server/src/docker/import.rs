@@ -27,7 +27,9 @@ pub(super) async fn import(app: &App, actor: &Actor, query: &Query, source: &str
     } else if source.starts_with("http://") || source.starts_with("https://") {
         ops::images::import_from(app, actor, request, source).await?
     } else {
-        return Err(Failure::invalid(format!("{source:?}: give - for the request's body, or an http or https address")));
+        return Err(Failure::invalid(format!(
+            "{source:?}: give - for the request's body, or an http or https address"
+        )));
     };
     let lines = written([Line::status(id.to_string())]);
     Ok(streamed("application/json", stream::once(async move { Ok(lines) })))
