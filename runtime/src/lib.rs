@@ -65,4 +65,4 @@ pub mod undo;
 pub mod view;
 
 #[cfg(feature = "engine")]
-pub use engine::{Attachment, Config, Engine};
+pub use engine::{Attachment, Config, Engine, Outflow};
