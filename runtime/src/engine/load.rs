@@ -68,6 +68,9 @@ impl Images {
         for thing in blobs.map(Thing::Blob).chain(layers) {
             lease.add(thing);
         }
+        for diff_id in &diff_ids {
+            self.hold_blobs_of(*diff_id, lease);
+        }
         lease.add(Thing::Image(found.id));
 
         let jobs = found.layers.iter().zip(&chains).map(|((diff_id, stored), chain)| (*chain, *diff_id, stored));

@@ -48,6 +48,9 @@ impl Images {
         lease.add(Thing::Blob(id));
         self.0.content.put(&config)?;
         let layers = editor.layers();
+        for layer in &layers {
+            self.hold_blobs_of(*layer, lease);
+        }
         let known = |diff_id: &DiffId| base?.record.layers.iter().find(|layer| layer.diff_id == *diff_id)?.blob;
         let layers = layers.iter().zip(oci::chains(&layers)).map(|(id, chain)| (*id, chain, known(id)));
         let record = self.record(id, Vec::new(), layers)?;
@@ -55,6 +58,13 @@ impl Images {
         self.sync()?;
         self.0.store.put(record, &config, names)?;
         Ok(id)
+    }
+
+    /// Keeps the blobs other images have of a layer, for an image that is to have it too.
+    pub(super) fn hold_blobs_of(&self, layer: DiffId, lease: &mut Lease) {
+        for blob in self.0.store.blob_of(layer) {
+            lease.add(Thing::Blob(blob));
+        }
     }
 
     /// Runs `make` under a lease; what it brought goes when it fails.

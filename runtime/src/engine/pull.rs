@@ -202,6 +202,7 @@ impl Images {
         for layer in &layers {
             lease.add(Thing::Layer(layer.chain));
             lease.add(Thing::Blob(layer.blob.digest));
+            self.hold_blobs_of(layer.diff_id, lease);
         }
         for document in &documents {
             lease.add(Thing::Blob(Digest::of(document)));
@@ -256,7 +257,9 @@ impl Images {
     ) -> Result<image::Record> {
         let layer = |(diff_id, chain, blob): (DiffId, ChainId, Option<Digest>)| {
             let size_bytes = self.0.snapshots.size(chain).ok_or(snapshot::Error::Missing(chain))?;
-            let blob = blob.filter(|blob| self.0.content.has(*blob));
+            // Where the layer was here already its own blob was not taken in; another image's does as well.
+            let others = || self.0.store.blob_of(diff_id).into_iter().find(|blob| self.0.content.has(*blob));
+            let blob = blob.filter(|blob| self.0.content.has(*blob)).or_else(others);
             Ok(image::Layer { diff_id, size_bytes, blob })
         };
         let layers = layers.map(layer).collect::<Result<_>>()?;

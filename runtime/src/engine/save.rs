@@ -247,7 +247,7 @@ impl image::Store {
     /// What a text means to `save`: an image with the name it was asked by, or all tags of a repository.
     fn select(&self, text: &str) -> Result<Vec<(Digest, Option<Reference>)>> {
         let asked = text.parse::<Reference>().ok().filter(|name| name.tag().is_none() && name.digest().is_none());
-        let tags = asked.map(|name| self.tags_of(&name)).unwrap_or_default();
+        let tags = asked.map(|name| self.tagged(&name.repository())).unwrap_or_default();
         if !tags.is_empty() {
             return Ok(tags.into_iter().map(|(name, id)| (id, Some(name))).collect());
         }

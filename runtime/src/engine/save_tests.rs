@@ -84,6 +84,24 @@ async fn many_images_go_and_come_back_with_their_ids_and_names() {
     }
 }
 
+/// A layer that was here already doesn't bring its blob along.
+#[tokio::test]
+async fn a_shared_layer_is_saved_whatever_image_brought_it() {
+    let place = Place::new();
+    let (a, b) = (sample(&[b"base", b"a"]), sample(&[b"base", b"b"]));
+    load(&place, &a.docker_archive(&["a:1"])).await;
+    load(&place, &b.oci_archive(&[("io.containerd.image.name", "b:1")])).await;
+    let b_alone = |place: Place| async move {
+        let archive = collect(place.images.save(&names(&["b:1"])).await.unwrap()).await.unwrap();
+        assert_eq!(load(&Place::new(), &archive).await[0].id, b.id());
+        place
+    };
+    place.images.remove("a:1", false, &[]).await.unwrap();
+    let place = b_alone(place).await;
+    place.images.remove("b:1", false, &[]).await.unwrap();
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+}
+
 fn archive_of_root() -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, bytes) in [("bin/x", &b"x"[..]), ("etc/passwd", b"root:x:0:0::/:\n")] {

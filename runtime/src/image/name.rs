@@ -14,16 +14,6 @@ impl Store {
     }
 }
 
-impl Store {
-    /// All tags of a repository, sorted.
-    pub fn tags_of(&self, repository: &Reference) -> Vec<(Reference, ImageId)> {
-        let state = self.state();
-        let names = state.names.iter().filter(|(name, _)| name.digest().is_none());
-        let wanted = repository.repository();
-        names.filter(|(name, _)| name.repository() == wanted).map(|(name, id)| (name.clone(), *id)).collect()
-    }
-}
-
 /// The image, and the name it was found by; `None` when it was found by its id.
 pub(super) fn resolve(state: &State, text: &str) -> Result<(ImageId, Option<Reference>), Error> {
     let visible = |id: &ImageId| state.images.get(id).is_some_and(|image| !image.record.removed);
