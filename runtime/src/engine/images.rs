@@ -197,7 +197,7 @@ impl Images {
         self.free_things(layers.chain(image.blobs().map(Thing::Blob)))
     }
 
-    /// Ends the lease of a pull or load that failed: what it brought and nobody needs goes.
+    /// Ends a lease: what was held and nobody needs goes, as after a pull that failed.
     pub(super) fn abandon(&self, lease: Lease) {
         if let Err(error) = self.0.content.expire_ingests(std::time::SystemTime::now()) {
             tracing::warn!(%error, "what came of old pulls stays until the next one");
