@@ -65,4 +65,4 @@ pub mod undo;
 pub mod view;
 
 #[cfg(feature = "engine")]
-pub use engine::{Attachment, Config, Engine, Giver, Leave};
+pub use engine::{Attachment, Config, Engine, Giver, Leave, Outflow};

@@ -11,6 +11,10 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod image;
+
+pub use image::{CommitContainer, ImportImage, PruneImages};
+
 /// A transport protocol of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -411,6 +415,19 @@ pub struct PullImage {
     /// `name[:tag|@digest]` as the person wrote it; no tag means `latest`.
     pub reference: String,
     /// `os/arch[/variant]`; the host's when `None`.
+    pub platform: Option<String>,
+    /// Credentials for the registry.
+    pub auth: Option<RegistryAuth>,
+}
+
+/// An image to push.
+#[derive(Clone, Debug, Default)]
+pub struct PushImage {
+    /// `name[:tag]` as the person wrote it; no tag means `latest`.
+    pub reference: String,
+    /// Every tag this repository has here; the reference's own tag is not looked at.
+    pub all_tags: bool,
+    /// What the image must run on, `os/arch[/variant]`.
     pub platform: Option<String>,
     /// Credentials for the registry.
     pub auth: Option<RegistryAuth>,

@@ -10,7 +10,7 @@ use runtime::Engine;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::gate::Gate,
+    auth::{gate::Gate, seal::Vault},
     db::Db,
     ops::{builds::Builds, operation::Operations, usage::Readings},
 };
@@ -35,6 +35,8 @@ pub struct Inner {
     pub readings: Readings,
     /// What signing in needs in memory.
     pub gate: Gate,
+    /// Seals the secrets that are kept.
+    pub vault: Vault,
     /// Cancelled when the server is to end: long answers (events, logs) end then.
     pub shutdown: CancellationToken,
     /// The docker socket's path, when it is on.
@@ -43,7 +45,7 @@ pub struct Inner {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(db: Db, engine: Engine, data: &Path, docker_socket: Option<PathBuf>) -> Self {
+    pub fn new(db: Db, engine: Engine, vault: Vault, data: &Path, docker_socket: Option<PathBuf>) -> Self {
         Self(Arc::new(Inner {
             db,
             engine,
@@ -52,6 +54,7 @@ impl App {
             started_at: Timestamp::now(),
             readings: Readings::default(),
             gate: Gate::default(),
+            vault,
             shutdown: CancellationToken::new(),
             docker_socket,
         }))

@@ -78,6 +78,9 @@ pub struct Options {
     /// Builds may fetch files from loopback and private networks too.
     #[arg(long, global = true, env = "DARSENA_BUILD_PRIVATE_SOURCES")]
     pub build_private_sources: bool,
+    /// A folder with certificates by registry host, as /etc/docker/certs.d, which is read too; may be given several times.
+    #[arg(long, global = true, env = "DARSENA_REGISTRY_CERTS", value_name = "DIR", value_delimiter = ',')]
+    pub registry_certs: Vec<PathBuf>,
     /// The configuration file (TOML).
     #[arg(long, global = true, env = "DARSENA_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -97,6 +100,7 @@ struct File {
     insecure_registries: Vec<String>,
     #[serde(default)]
     build_private_sources: bool,
+    registry_certs: Vec<PathBuf>,
     /// Further names this server answers to; `https://name` where a proxy in front of it speaks https.
     #[serde(default)]
     hosts: Vec<String>,
@@ -119,6 +123,8 @@ pub struct Config {
     pub insecure_registries: Vec<String>,
     /// Builds may fetch files from loopback and private networks too.
     pub build_private_sources: bool,
+    /// Folders with certificates by registry host.
+    pub registry_certs: Vec<PathBuf>,
     /// Further names this server answers to.
     pub hosts: Vec<String>,
 }
@@ -152,6 +158,11 @@ impl Config {
             registry_mirrors: or(options.registry_mirror, file.registry_mirrors),
             insecure_registries: or(options.insecure_registry, file.insecure_registries),
             build_private_sources: options.build_private_sources || file.build_private_sources,
+            registry_certs: if options.registry_certs.is_empty() {
+                file.registry_certs
+            } else {
+                options.registry_certs
+            },
             hosts: file.hosts,
             run,
         };
@@ -173,6 +184,11 @@ impl Config {
             return Err(format!("a registry mirror is written http://… or https://…, not {mirror}"));
         }
         Ok(config)
+    }
+
+    /// The file with the key that secrets in the database are sealed with.
+    pub fn secrets_key(&self) -> PathBuf {
+        self.data.join("secrets.key")
     }
 
     /// The database file.

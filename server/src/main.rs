@@ -26,7 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     app::App,
-    auth::origin::Hosts,
+    auth::{origin::Hosts, seal::Vault},
     config::{Admin, Command, CommandLine, Config, Options},
     db::Db,
 };
@@ -83,6 +83,7 @@ fn engine_config(config: &Config) -> runtime::Config {
         registry_mirrors: config.registry_mirrors.clone(),
         insecure_registries: config.insecure_registries.clone(),
         private_sources: config.build_private_sources,
+        registry_certificates: config.registry_certs.clone(),
         monitor: MONITOR,
     }
 }
@@ -129,7 +130,8 @@ async fn serve_all(config: Config) -> Result<(), String> {
     let db = open_database(&config).await?;
     db.cut_off_open_audit().await.map_err(|error| error.chain())?;
     db.interrupt_operations().await.map_err(|error| error.chain())?;
-    let app = App::new(db, engine, &config.data, config.docker_socket.clone());
+    let vault = Vault::open(&config.secrets_key()).map_err(|error| error.chain())?;
+    let app = App::new(db, engine, vault, &config.data, config.docker_socket.clone());
     ops::builds::recover(&app).await.map_err(|error| error.chain())?;
     welcome::install_once(&app).await.map_err(|error| error.chain())?;
     let socket = config.docker_socket.as_deref().map(docker::bind).transpose().map_err(|error| error.chain())?;

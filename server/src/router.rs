@@ -27,7 +27,7 @@ use crate::{
         account, assets, audit, build_cache, build_new, builds, container, container_actions, container_logs,
         containers,
         error::{self, Fault},
-        images, launch, operations, overview, sign_in,
+        images, launch, operations, overview, registries, sign_in,
     },
 };
 
@@ -57,6 +57,7 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/images/pull", post(images::pull))
         .route("/images/load", post(images::load).layer(DefaultBodyLimit::disable()))
         .route("/images/{id}", get(images::detail))
+        .route("/images/{id}/push", post(images::push))
         .route("/images/{id}/remove", get(images::ask).post(images::remove))
         .route("/builds", get(builds::list).post(build_new::create))
         .route("/builds/new", get(build_new::show))
@@ -69,6 +70,8 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/builds/{id}/cancel", post(builds::cancel))
         .route("/builds/{id}/again", post(builds::again))
         .route("/builds/{id}/remove", get(builds::ask).post(builds::remove))
+        .route("/registries", get(registries::show).post(registries::add))
+        .route("/registries/remove", post(registries::remove))
         .route("/operations", get(operations::list))
         .route("/operations/tray", get(operations::tray))
         .route("/operations/{id}", get(operations::detail))

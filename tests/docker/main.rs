@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 mod build;
+mod archives;
 mod images;
 mod life;
 mod limits;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let suite = Suite::new(&[&docker.to_string_lossy(), "docker-registry", "skopeo"], prepare);
     let suite = images::tests(suite);
     let suite = build::tests(suite);
+    let suite = archives::tests(suite);
     let suite = run::tests(suite);
     let suite = streams::tests(suite);
     let suite = life::tests(suite);

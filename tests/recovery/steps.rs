@@ -1,4 +1,4 @@
-//! Every step of create, start, stop, remove, pull, load and image removal: the server (or the monitor) dies there, or
+//! Every step of create, start, stop, remove, pull, push, load and image removal: the server (or the monitor) dies there, or
 //! the step fails. Afterwards the verb is done or undone, can be done again, and nothing is left.
 
 use harness::{
@@ -10,6 +10,7 @@ use crate::{IMAGE, inspect, status};
 
 const NAME: &str = "stepped";
 const PULLED: &str = "127.0.0.1:5000/some/image:1";
+const PUSHED: &str = "127.0.0.1:5000/pushed/image:1";
 const LOADED: &str = "loaded:1";
 const TRAP: &str = "trap 'exit 9' TERM; echo ready; while :; do usleep 10000; done";
 
@@ -31,8 +32,13 @@ const VERBS: &[Verb] = &[
     Verb { steps: "stop.", before: with_running, act: stop, after: stopped },
     Verb { steps: "remove.", before: with_running, act: remove, after: removed },
     Verb { steps: "pull.", before: nothing, act: pull, after: pulled },
+    Verb { steps: "push.", before: with_pushable, act: push, after: pushed },
     Verb { steps: "load.", before: nothing, act: load, after: loaded },
     Verb { steps: "rmi.", before: with_loaded, act: rmi, after: image_removed },
+    Verb { steps: "import.", before: nothing, act: import, after: imported },
+    Verb { steps: "commit.", before: with_changed, act: commit, after: committed },
+    Verb { steps: "made.", before: with_changed, act: commit, after: committed },
+    Verb { steps: "prune.", before: with_loaded, act: prune, after: pruned },
 ];
 
 pub fn tests(mut suite: Suite) -> Suite {
@@ -56,7 +62,7 @@ pub fn tests(mut suite: Suite) -> Suite {
 
 /// A registry where the verb needs one.
 fn registry<'space>(darsena: &'space Darsena, step: &str) -> Option<Registry<'space>> {
-    step.starts_with("pull.").then(|| {
+    (step.starts_with("pull.") || step.starts_with("push.")).then(|| {
         let registry = Registry::start(darsena.space());
         registry.push("some/image", "1", &image(), Compression::Gzip);
         registry
@@ -177,6 +183,22 @@ fn pull(docker: &Docker) -> Output {
     docker.run(&["pull", PULLED])
 }
 
+/// Its layers are kept as plain archives, so that a push has to compress them.
+fn with_pushable(darsena: &Darsena) {
+    darsena.docker().run_with(&["load"], &image().docker_archive(&[PUSHED])).ok();
+}
+
+fn push(docker: &Docker) -> Output {
+    docker.run(&["push", PUSHED])
+}
+
+fn pushed(docker: &Docker) {
+    push(docker).ok();
+    image_is_whole(docker, PUSHED);
+    docker.run(&["pull", PUSHED]).ok();
+    image_is_whole(docker, PUSHED);
+}
+
 fn load(docker: &Docker) -> Output {
     docker.run_with(&["load"], &image().docker_archive(&[LOADED]))
 }
@@ -255,5 +277,52 @@ fn image_removed(docker: &Docker) {
     if docker.run(&["inspect", "--type", "image", LOADED]).code == 0 {
         rmi(docker).ok();
     }
+    loaded(docker);
+}
+
+const MADE: &str = "made:1";
+
+fn import(docker: &Docker) -> Output {
+    docker.run_with(&["import", "-c", "CMD true", "-", MADE], &Layer::new().file("mark", "marked").tar())
+}
+
+fn imported(docker: &Docker) {
+    import(docker).ok();
+    assert_eq!(inspect(docker, MADE, "{{len .RootFS.Layers}} {{json .Config.Cmd}}"), "1 [\"/bin/sh\",\"-c\",\"true\"]");
+    docker.run(&["rmi", MADE]).ok();
+}
+
+fn with_changed(darsena: &Darsena) {
+    let docker = darsena.docker();
+    let line = "echo changed > /mark; trap 'exit 9' TERM; echo ready; while :; do usleep 10000; done";
+    docker.run(&["run", "-d", "--name", NAME, IMAGE, "sh", "-c", line]).ok();
+    docker.spawn(&["logs", "-f", NAME]).stdout.until("ready");
+}
+
+fn commit(docker: &Docker) -> Output {
+    docker.run(&["commit", NAME, MADE])
+}
+
+fn committed(docker: &Docker) {
+    // Whatever happened while it stood still, it goes on.
+    docker.run(&["stop", NAME]).ok();
+    assert_eq!(inspect(docker, NAME, "{{.State.Status}} {{.State.ExitCode}}"), "exited 9");
+    docker.run(&["start", NAME]).ok();
+    commit(docker).ok();
+    assert_eq!(docker.run(&["run", "--rm", MADE, "cat", "/mark"]).ok(), "changed");
+    docker.run(&["rm", "-f", NAME]).ok();
+    docker.run(&["rmi", MADE]).ok();
+}
+
+fn prune(docker: &Docker) -> Output {
+    docker.run(&["image", "prune", "-af"])
+}
+
+fn pruned(docker: &Docker) {
+    if docker.run(&["inspect", "--type", "image", LOADED]).code == 0 {
+        image_is_whole(docker, LOADED);
+    }
+    // It took the image of all other tests along.
+    docker.run_with(&["load"], &harness::image::busybox_archive(IMAGE)).ok();
     loaded(docker);
 }

@@ -11,6 +11,7 @@
 
 mod devices;
 mod files;
+mod freeze;
 mod v1;
 mod v2;
 
@@ -20,8 +21,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::files::Error;
 use self::files::{Result, read, read_number, remove_dir};
+pub use self::{files::Error, freeze::Frozen};
 use crate::{request::Limits, spec::CgroupJoin, view::Stats};
 
 /// How long removal waits for the last processes to be gone.

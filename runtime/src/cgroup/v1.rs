@@ -100,6 +100,10 @@ impl Group {
         self.dir_of("freezer").or_else(|| self.dir_of("pids")).unwrap_or(&self.parts[0].dir)
     }
 
+    pub(super) fn freezer(&self) -> Option<&Path> {
+        self.dir_of("freezer")
+    }
+
     pub(super) fn join(&self) -> CgroupJoin {
         let present: Vec<&Part> = self.parts.iter().filter(|part| part.dir.is_dir()).collect();
         let shown = |part: &&Part| {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::mpsc;
 
-use super::{Engine, images::ImageUser};
+use super::{Engine, images::ImageUser, outflow::Outflow};
 use crate::{
     error::Result,
-    request::PullImage,
-    view::{ImageRemoval, ImageSummary, ImageView, LoadedImage, Progress, PulledImage},
+    request::{PullImage, PushImage, RegistryAuth},
+    view::{ImageRemoval, ImageSummary, ImageView, LoadedImage, Progress, PulledImage, Pushed},
 };
 
 impl Engine {
@@ -24,6 +24,53 @@ impl Engine {
             Ok(pulled)
         }
         .boxed()
+    }
+
+    /// Fetches every tag of a repository. Each that has come is told as [`Progress::Pulled`].
+    ///
+    /// # Errors
+    /// As [`Self::pull`]; the tags before stay.
+    pub fn pull_all(
+        &self,
+        request: PullImage,
+        progress: mpsc::Sender<Progress>,
+    ) -> BoxFuture<'_, Result<Vec<PulledImage>>> {
+        async move {
+            let pulled = self.inner.images.pull_all(request, progress).await?;
+            for one in &pulled {
+                self.tell_image("pull", &one.id.to_string(), &one.reference);
+            }
+            Ok(pulled)
+        }
+        .boxed()
+    }
+
+    /// Uploads an image, or all tags of a repository. Stops when dropped.
+    ///
+    /// # Errors
+    /// No such image, or what the registry refused, in Docker's words.
+    pub fn push(&self, request: PushImage, progress: mpsc::Sender<Progress>) -> BoxFuture<'_, Result<Vec<Pushed>>> {
+        async move {
+            let pushed = self.inner.images.push(request, progress).await?;
+            for one in &pushed {
+                self.tell_image("push", &one.id.to_string(), &one.reference);
+            }
+            Ok(pushed)
+        }
+        .boxed()
+    }
+
+    /// Asks a registry whether it lets somebody in. `host` is as in image names, `docker.io` for Docker Hub. Returns the
+    /// identity token it gives in exchange for the password, if it does that.
+    ///
+    /// # Errors
+    /// `Unauthorized` in Docker's words, or why the registry can't be asked.
+    pub fn log_in_to_registry<'a>(
+        &'a self,
+        host: &'a str,
+        auth: &'a RegistryAuth,
+    ) -> BoxFuture<'a, Result<Option<String>>> {
+        self.inner.images.log_in(host, auth).boxed()
     }
 
     /// Reads an archive of `docker save` or an OCI archive, plain or compressed.
@@ -60,6 +107,18 @@ impl Engine {
         super::blocking(move || images.get(&name)).await
     }
 
+    /// Begins an archive of these images; a repository without tag means all its tags.
+    ///
+    /// # Errors
+    /// No such image. What fails later breaks the archive off.
+    pub async fn save(&self, names: &[String]) -> Result<Outflow> {
+        let archive = self.inner.images.save(names).await?;
+        for name in names {
+            self.tell_image("save", name, name);
+        }
+        Ok(archive)
+    }
+
     /// Gives an image another name.
     ///
     /// # Errors
@@ -79,32 +138,34 @@ impl Engine {
     /// Conflict when it is in use, in Docker's words.
     pub fn remove_image<'a>(&'a self, name: &'a str, force: bool) -> BoxFuture<'a, Result<Vec<ImageRemoval>>> {
         async move {
-            let users: Vec<ImageUser> = self
-                .inner
-                .table
-                .all()
-                .iter()
-                .map(|container| ImageUser {
-                    container: container.id().short().to_owned(),
-                    image: container.record.image_id,
-                    running: container.state().is_running(),
-                })
-                .collect();
+            let users = self.image_users();
             let removals = self.inner.images.remove(name, force, &users).await?;
-            for removal in &removals {
-                match removal {
-                    ImageRemoval::Untagged(reference) => self.tell_image("untag", reference, reference),
-                    ImageRemoval::Deleted(digest) => {
-                        self.tell_image("delete", &digest.to_string(), &digest.to_string());
-                    }
-                }
-            }
+            self.tell_removals(&removals);
             Ok(removals)
         }
         .boxed()
     }
 
-    pub(in crate::engine) fn tell_image(&self, action: &str, id: &str, name: &str) {
+    /// All containers, as those who use images.
+    pub(super) fn image_users(&self) -> Vec<ImageUser> {
+        let user = |container: &std::sync::Arc<super::table::Container>| ImageUser {
+            container: container.id().short().to_owned(),
+            image: container.record.image_id,
+            running: container.state().is_running(),
+        };
+        self.inner.table.all().iter().map(user).collect()
+    }
+
+    pub(super) fn tell_removals(&self, removals: &[ImageRemoval]) {
+        for removal in removals {
+            match removal {
+                ImageRemoval::Untagged(reference) => self.tell_image("untag", reference, reference),
+                ImageRemoval::Deleted(digest) => self.tell_image("delete", &digest.to_string(), &digest.to_string()),
+            }
+        }
+    }
+
+    pub(super) fn tell_image(&self, action: &str, id: &str, name: &str) {
         self.publish("image", action, id.to_owned(), BTreeMap::from([("name".to_owned(), name.to_owned())]));
     }
 }

@@ -1,13 +1,13 @@
 //! Images: the stores behind one door, and the verbs that are short. Pulling and loading have files of their own.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use tokio::sync::Semaphore;
 
 use super::turns::Turns;
 use crate::{
     build::cache::{Cache, Key},
-    content::Content,
+    content::{Content, Sources},
     digest::{ChainId, DiffId, Digest, ImageId},
     durable,
     error::{Error, Result},
@@ -44,9 +44,22 @@ pub(super) struct Shared {
     pub(super) mounts: Turns<Key>,
     pub(super) blobs: Turns<Digest>,
     pub(super) layers: Turns<ChainId>,
+    /// Blobs on their way to a repository.
+    pub(super) uploads: Turns<(Reference, Digest)>,
+    /// Which repositories have which blobs.
+    pub(super) sources: Sources,
     pub(super) fetches: Semaphore,
     /// Layers unpacked at once: each takes two threads, and the disk is one.
     pub(super) unpacks: Arc<Semaphore>,
+}
+
+/// What a removal freed.
+#[derive(Debug, Default)]
+pub(super) struct Freed {
+    /// Layers, in the order they were freed.
+    pub layers: Vec<ChainId>,
+    /// Bytes on disk, of layers and blobs.
+    pub bytes: u64,
 }
 
 /// Keeps an image from being removed while a container is made from it.
@@ -68,6 +81,7 @@ impl Images {
         let cache = Cache::open(paths.clone(), |chain| snapshots.has(chain))?;
         layers.extend(cache.needed());
         content.sweep(&blobs)?;
+        let sources = Sources::open(&paths, |digest| blobs.contains(&digest));
         snapshots.sweep(&layers)?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let images = Self(Arc::new(Shared {
@@ -79,6 +93,8 @@ impl Images {
             leases: Leases::default(),
             blobs: Turns::default(),
             layers: Turns::default(),
+            uploads: Turns::default(),
+            sources,
             fetches: Semaphore::new(FETCHES),
             unpacks: Arc::new(Semaphore::new(cores)),
             cache: Arc::new(cache),
@@ -129,7 +145,7 @@ impl Images {
         Ok((lease, lowers))
     }
 
-    fn by_id(&self, id: ImageId) -> Result<Arc<image::Image>> {
+    pub(super) fn by_id(&self, id: ImageId) -> Result<Arc<image::Image>> {
         self.0.store.by_id(id).ok_or_else(|| Error::not_found(format!("No such image: {id}")))
     }
 
@@ -193,21 +209,29 @@ impl Images {
 
     /// Frees what only this image, which is gone, needed. Returns the layers, topmost first.
     fn free(&self, image: &image::Image) -> Result<Vec<ChainId>> {
+        Ok(self.free_parts(image)?.layers)
+    }
+
+    /// As `free`, and says how many bytes that were.
+    pub(super) fn free_parts(&self, image: &image::Image) -> Result<Freed> {
         let layers = image.chains.iter().rev().map(|chain| Thing::Layer(*chain));
         self.free_things(layers.chain(image.blobs().map(Thing::Blob)))
     }
 
-    /// Ends the lease of a pull or load that failed: what it brought and nobody needs goes.
+    /// Ends a lease: what was held and nobody needs goes, as after a pull that failed.
     pub(super) fn abandon(&self, lease: Lease) {
+        if let Err(error) = self.0.content.expire_ingests(std::time::SystemTime::now()) {
+            tracing::warn!(%error, "what came of old pulls stays until the next one");
+        }
         if let Err(error) = self.free_things(lease.end().into_iter().rev()) {
             tracing::warn!(error = error.chain(), "what a failed pull or load brought stays until the next start");
         }
     }
 
-    /// Frees those that no image needs and nobody holds. Returns the layers among them.
-    pub(super) fn free_things(&self, things: impl Iterator<Item = Thing>) -> Result<Vec<ChainId>> {
+    /// Frees those that no image needs and nobody holds.
+    pub(super) fn free_things(&self, things: impl Iterator<Item = Thing>) -> Result<Freed> {
         let Shared { content, snapshots, store, leases, cache, .. } = &*self.0;
-        let mut freed = Vec::new();
+        let (mut freed, mut gone) = (Freed::default(), HashSet::new());
         for thing in things {
             let free = || -> Result<()> {
                 let (blobs, layers) = store.needed();
@@ -215,16 +239,22 @@ impl Images {
                     Thing::Layer(chain)
                         if !layers.contains(&chain) && snapshots.has(chain) && !cache.needed().contains(&chain) =>
                     {
-                        snapshots.remove(chain)?;
-                        freed.push(chain);
+                        freed.bytes += snapshots.remove(chain)?;
+                        freed.layers.push(chain);
                     }
-                    Thing::Blob(blob) if !blobs.contains(&blob) => content.remove(blob)?,
+                    Thing::Blob(blob) if !blobs.contains(&blob) => {
+                        let bytes = content.size(blob).unwrap_or(0);
+                        content.remove(blob)?;
+                        freed.bytes += bytes;
+                        gone.insert(blob);
+                    }
                     Thing::Layer(_) | Thing::Blob(_) | Thing::Image(_) => {}
                 }
                 Ok(())
             };
             leases.unless_held(thing, free).transpose()?;
         }
+        self.forget_sources(&gone);
         Ok(freed)
     }
 
@@ -249,7 +279,7 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
 
 #[cfg(test)]
 #[path = "images_tests.rs"]
-mod tests;
+pub(super) mod tests;
 
 #[cfg(test)]
 #[path = "fake_registry_tests.rs"]
@@ -258,6 +288,14 @@ mod fake_registry;
 #[cfg(test)]
 #[path = "pull_tests.rs"]
 mod pull_tests;
+
+#[cfg(test)]
+#[path = "push_tests.rs"]
+mod push_tests;
+
+#[cfg(test)]
+#[path = "hostile_registry_tests.rs"]
+mod hostile_registry_tests;
 
 #[cfg(test)]
 #[path = "recovery_tests.rs"]

@@ -54,9 +54,8 @@ impl Images {
     fn load_image(&self, found: &Found, reporter: &Reporter) -> Result<LoadedImage> {
         let mut lease = self.0.leases.open();
         let loaded = self.load_leased(found, &mut lease, reporter);
-        if loaded.is_err() {
-            self.abandon(lease);
-        }
+        // After a success too: an image that was here keeps the documents it had.
+        self.abandon(lease);
         loaded
     }
 
@@ -68,6 +67,9 @@ impl Images {
         let layers = chains.iter().map(|chain| Thing::Layer(*chain));
         for thing in blobs.map(Thing::Blob).chain(layers) {
             lease.add(thing);
+        }
+        for diff_id in &diff_ids {
+            self.hold_blobs_of(*diff_id, lease);
         }
         lease.add(Thing::Image(found.id));
 

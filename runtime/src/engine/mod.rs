@@ -30,18 +30,27 @@ mod attach;
 mod build;
 mod build_cache;
 mod check;
+mod commit;
 mod create;
 mod etc;
+mod export;
 mod image;
 pub mod images;
 mod leave;
+mod import;
+mod instructions;
 mod load;
 mod logs;
+mod made;
+mod outflow;
 pub mod proxy;
+mod prune;
 mod pull;
+mod push;
 mod recover;
 mod remove;
 pub mod scratch;
+mod save;
 mod start;
 mod stats;
 pub mod step;
@@ -56,6 +65,7 @@ mod wait;
 pub use attach::Attachment;
 pub use build_cache::PrunedCache;
 pub use leave::{Giver, Leave};
+pub use outflow::Outflow;
 
 use images::Images;
 use table::{Container, Table};
@@ -77,6 +87,8 @@ pub struct Config {
     pub insecure_registries: Vec<String>,
     /// Builds may fetch files from loopback and private networks too.
     pub private_sources: bool,
+    /// Folders with certificates by registry host, beside `/etc/docker/certs.d`.
+    pub registry_certificates: Vec<PathBuf>,
     /// The monitor's program, to be run from a sealed memory file.
     pub monitor: &'static [u8],
 }

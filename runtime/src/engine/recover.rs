@@ -85,7 +85,10 @@ impl Engine {
                 scratch::sweep(&paths);
                 let records = records(&paths)?;
                 let in_use: Vec<_> = records.iter().map(|(record, _)| record.image_id).collect();
+                let mut certificates = vec![PathBuf::from("/etc/docker/certs.d")];
+                certificates.extend(host_config.registry_certificates);
                 let registry = registry::Config {
+                    certificates,
                     mirrors: host_config.registry_mirrors,
                     insecure: host_config.insecure_registries,
                     ..registry::Config::default()
@@ -150,6 +153,10 @@ impl Engine {
         let paths = &self.inner.paths;
         let id = container.id();
         if let Some((client, running)) = self.answering(container).await {
+            // An engine that died while it read a frozen container left it so.
+            if let Err(error) = self.cgroup(id.as_str()).thaw() {
+                tracing::error!(container = container.record.name, %error, "it can't be thawed");
+            }
             let state = ContainerState::Running { pid: running.pid, started_at: timestamp(running.started_at_ns) };
             let status = container.set_status(|status| status.state = state);
             container.set_client(client);

@@ -10,6 +10,7 @@
 //!
 //! Readers never wait for the disk: they get the state of the last finished change.
 
+mod amend;
 pub mod archive;
 pub mod edit;
 mod name;

@@ -1,6 +1,7 @@
 //! Layers made here: a folder that was written to becomes a layer, and a layer becomes a tar again.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, Read, Write},
     os::fd::AsFd,
@@ -11,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Error, Record, Snapshots, Staged, apply,
-    pack::{Dialect, pack},
+    pack::{Dialect, pack, pack_without},
     tree,
     untar::Limits,
 };
@@ -112,7 +113,7 @@ impl Staged {
 
     fn finish(&mut self, how: Adoption) -> Result<(), Error> {
         let root = self.path.join("fs");
-        let mut hashing = Hashing { to: io::sink(), hash: Sha256::new() };
+        let mut hashing = Hashing::new(io::sink());
         pack(tree::open_path(&root)?, Dialect::Adopted(how.clamp), &mut hashing)?;
         let diff_id = hashing.diff_id();
         self.record = Record { diff_id, size_bytes: tree::disk_usage(&root)? };
@@ -128,8 +129,13 @@ impl Staged {
 /// A folder in overlay's terms, as a layer's tar. What a container is writing to must be read through a mount with
 /// `nodev`.
 pub fn write_layer(root: impl AsFd, to: impl Write) -> Result<DiffId, Error> {
-    let mut hashing = Hashing { to, hash: Sha256::new() };
-    pack(root, Dialect::Layer, &mut hashing)?;
+    write_layer_without(root, &BTreeSet::new(), to)
+}
+
+/// As [`write_layer`], leaving out these paths and what is below them.
+pub fn write_layer_without(root: impl AsFd, omitted: &BTreeSet<Vec<u8>>, to: impl Write) -> Result<DiffId, Error> {
+    let mut hashing = Hashing::new(to);
+    pack_without(root, Dialect::Layer, omitted, &mut hashing)?;
     Ok(hashing.diff_id())
 }
 
@@ -139,13 +145,20 @@ pub fn write_tree(root: impl AsFd, to: impl Write) -> Result<(), Error> {
 }
 
 /// Passes bytes on and hashes them.
-struct Hashing<W> {
+#[derive(Debug)]
+pub struct Hashing<W> {
     to: W,
     hash: Sha256,
 }
 
 impl<W> Hashing<W> {
-    fn diff_id(self) -> DiffId {
+    /// Nothing yet.
+    pub fn new(to: W) -> Self {
+        Self { to, hash: Sha256::new() }
+    }
+
+    /// Of all that was written.
+    pub fn diff_id(self) -> DiffId {
         DiffId(Digest::from_hash(self.hash))
     }
 }

@@ -1,11 +1,18 @@
-//! Layers and archives come plain, gzip or zstd; the first bytes tell.
+//! Layers and archives come plain, gzip, zstd or xz; the first bytes tell.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
+use liblzma::{
+    bufread::XzDecoder,
+    stream::{CONCATENATED, Stream},
+};
 
 /// Window a zstd frame may ask for, as a power of two: 128 MiB, what `zstd -d` allows too.
 const ZSTD_WINDOW_LOG: u32 = 27;
+
+/// Memory an xz stream may ask for: twice what `xz -9` needs.
+const XZ_MEMORY: u64 = 128 << 20;
 
 /// How bytes are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +23,8 @@ pub enum Compression {
     Gzip,
     /// zstd frames, skippable ones among them.
     Zstd,
+    /// xz streams.
+    Xz,
 }
 
 /// A reader of the plain bytes, and what it undoes.
@@ -37,7 +46,10 @@ impl<'a> Inflate<'a> {
                 decoder.window_log_max(ZSTD_WINDOW_LOG)?;
                 (Compression::Zstd, Box::new(decoder))
             }
-            [0xfd, b'7', b'z', b'X', b'Z', ..] => return Err(unsupported("xz")),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+                let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?;
+                (Compression::Xz, Box::new(XzDecoder::new_stream(from, stream)))
+            }
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => return Err(unsupported("bzip2")),
             _ => (Compression::Plain, Box::new(from)),
         };
@@ -46,7 +58,7 @@ impl<'a> Inflate<'a> {
 }
 
 fn unsupported(name: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, format!("{name} compression is not supported, use gzip or zstd"))
+    io::Error::new(io::ErrorKind::Unsupported, format!("{name} compression is not supported, use gzip, zstd or xz"))
 }
 
 impl Read for Inflate<'_> {
@@ -104,6 +116,12 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn xz(bytes: &[u8], level: u32) -> Vec<u8> {
+        let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), level);
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
     fn inflate(bytes: &[u8]) -> io::Result<(Compression, Vec<u8>)> {
         let mut reader = Inflate::new(bytes)?;
         let mut plain = Vec::new();
@@ -132,7 +150,29 @@ mod tests {
         assert!(inflate(&[whole, b"garbage".to_vec()].concat()).is_err());
         let whole = zstd::encode_all(&vec![5; 100_000][..], 1).unwrap();
         assert!(inflate(&whole[..whole.len() - 1]).is_err());
-        assert_eq!(inflate(b"\xfd7zXZ\0").unwrap_err().kind(), io::ErrorKind::Unsupported);
+        let whole = xz(&vec![5; 100_000], 6);
+        for cut in [6, 20, whole.len() - 1] {
+            assert!(inflate(&whole[..cut]).is_err(), "cut at {cut}");
+        }
+        assert!(inflate(&[whole, b"garbage".to_vec()].concat()).is_err());
+        assert_eq!(inflate(b"BZh9").unwrap_err().kind(), io::ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn xz_is_undone_but_not_with_any_memory() {
+        assert_eq!(inflate(&xz(b"plain", 9)).unwrap(), (Compression::Xz, b"plain".to_vec()));
+        let two = [xz(b"one ", 1), xz(b"two", 1)].concat();
+        assert_eq!(inflate(&two).unwrap(), (Compression::Xz, b"one two".to_vec()));
+        let mut options = liblzma::stream::LzmaOptions::new_preset(6).unwrap();
+        options.dict_size(512 << 20);
+        let mut filters = liblzma::stream::Filters::new();
+        filters.lzma2(&options);
+        // The header alone asks for it; nothing of that size is written.
+        let stream = Stream::new_stream_encoder(&filters, liblzma::stream::Check::Crc32);
+        let Ok(stream) = stream else { return };
+        let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+        encoder.write_all(b"small").unwrap();
+        assert!(inflate(&encoder.finish().unwrap()).is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 mod adopt;
 mod apply;
+mod changes;
 mod header;
 mod inflate;
 mod meta;
@@ -32,11 +33,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    adopt::{Adopted, Adoption, write_layer, write_tree},
+    adopt::{Adopted, Adoption, Hashing, write_layer, write_layer_without, write_tree},
     apply::Layer,
+    changes::changes,
     inflate::{Compression, Inflate},
     pipe::pipe,
-    tree::disk_usage,
+    tree::{disk_usage, is_empty_folder},
     untar::{Error as UntarError, Limits, Rules, unpack},
 };
 use crate::{

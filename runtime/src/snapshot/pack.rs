@@ -16,7 +16,7 @@
 //! Where strangers can make devices, read through a mount with `nodev`.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     ffi::{CString, OsStr, OsString},
     fs::File,
     io::{self, Read, Write},
@@ -86,6 +86,16 @@ pub enum Dialect {
 
 /// Writes everything below `root`.
 pub fn pack(root: impl AsFd, dialect: Dialect, to: impl Write) -> Result<(), Error> {
+    pack_without(root, dialect, &BTreeSet::new(), to)
+}
+
+/// As [`pack`], leaving out these paths and what is below them.
+pub fn pack_without(
+    root: impl AsFd,
+    dialect: Dialect,
+    omitted: &BTreeSet<Vec<u8>>,
+    to: impl Write,
+) -> Result<(), Error> {
     let root = tree::open_folder(root, OsStr::new(".")).map_err(|errno| failed(b".", errno.into()))?;
     let out = Out { to, buffer: vec![0; BUFFER_BYTES], filled: 0 };
     let mut packer = Packer { out, dialect, links: HashMap::new(), path: Vec::new(), header: Vec::new() };
@@ -101,6 +111,9 @@ pub fn pack(root: impl AsFd, dialect: Dialect, to: impl Write) -> Result<(), Err
             packer.path.push(b'/');
         }
         packer.path.extend_from_slice(name.as_bytes());
+        if omitted.contains(&packer.path) {
+            continue;
+        }
         if let Some(folder) = packer.entry(level.folder.as_fd(), &name)? {
             if levels.len() > Limits::default().depth {
                 return Err(Error::Refused { entry: shown(&packer.path), why: "too many folders deep" });

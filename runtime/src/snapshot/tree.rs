@@ -19,7 +19,10 @@ use nix::{
     unistd::{UnlinkatFlags, unlinkat},
 };
 
-use crate::durable::fresh_name;
+use crate::{
+    durable::fresh_name,
+    sys::open::{NO_MAGICLINKS, NO_SYMLINKS, openat2},
+};
 
 const FOLDER: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
@@ -48,6 +51,13 @@ pub fn names(folder: OwnedFd) -> nix::Result<Vec<OsString>> {
         }
     }
     Ok(names)
+}
+
+/// A folder below `root`, reached without links, that has nothing in it.
+pub fn is_empty_folder(root: &OwnedFd, path: &str) -> bool {
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+    let folder = openat2(root, path, flags, 0, NO_SYMLINKS | NO_MAGICLINKS);
+    folder.is_ok_and(|folder| names(folder).is_ok_and(|names| names.is_empty()))
 }
 
 /// The mode's file type bits.

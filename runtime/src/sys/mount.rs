@@ -89,6 +89,15 @@ impl NewFs {
     }
 }
 
+/// A folder through a mount of its own, attached nowhere: read-only, and nothing in it is a device or a program.
+pub fn detached_view(folder: &Path) -> io::Result<OwnedFd> {
+    let folder =
+        open(folder, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
+    let view = open_tree(folder, c"", false)?;
+    add_attributes(&view, RDONLY | NODEV | NOSUID | NOEXEC)?;
+    Ok(view)
+}
+
 /// A detached copy of the mount at `path`, with what is mounted below when `recursive`.
 pub fn open_tree(dir: impl AsFd, path: &CStr, recursive: bool) -> io::Result<OwnedFd> {
     let mut flags = OPEN_TREE_CLONE | libc::O_CLOEXEC as u32 | AT_EMPTY_PATH;
@@ -209,6 +218,11 @@ fn overlay_in_own_namespace(lowers: &[PathBuf], writable: Option<Writable<'_>>) 
         symlinkat(lower.as_path(), &scratch, number.to_string().as_str())?;
         names.push(number.to_string());
     }
+    if writable.is_none() && lowers.len() == 1 {
+        // Nothing to merge is refused.
+        mkdirat(&scratch, "nothing", Mode::from_bits_truncate(0o755))?;
+        names.push("nothing".to_owned());
+    }
     let mut options = format!("lowerdir={},redirect_dir=off,index=off,metacopy=off", names.join(":"));
     let mut flags = MsFlags::MS_RDONLY;
     if let Some(writable) = writable {
@@ -223,6 +237,10 @@ fn overlay_in_own_namespace(lowers: &[PathBuf], writable: Option<Writable<'_>>) 
     mkdirat(&scratch, "root", Mode::S_IRWXU)?;
     mount(Some("overlay"), "root", Some("overlay"), flags, Some(options.as_str()))?;
     let root = open_tree(open("root", folder, Mode::empty())?, c"", false)?;
+    if writable.is_none() {
+        // Strangers' device nodes may be in there, and whoever reads a tree opens what it finds.
+        add_attributes(&root, NODEV | NOSUID | NOEXEC)?;
+    }
     if writable.is_some() && fstatvfs(&root)?.flags().contains(FsFlags::ST_RDONLY) {
         return Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "the kernel mounted the overlay read-only"));
     }
@@ -272,6 +290,8 @@ mod tests {
         assert_eq!(read(&seen, "who").unwrap_err().kind(), io::ErrorKind::NotFound);
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         assert!(!mounts.contains(place.path().to_str().unwrap()), "nothing is attached");
+        let one = detached_overlay(&lowers[7..8], None).unwrap();
+        assert_eq!(read(&one, "who").unwrap(), "7");
         assert!(detached_overlay(&[], None).is_err() && detached_overlay(&["a".into()], None).is_err());
     }
 }

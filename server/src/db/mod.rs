@@ -14,6 +14,7 @@ use sqlx::{
 pub mod audit;
 pub mod builds;
 pub mod operations;
+pub mod registries;
 pub mod sessions;
 pub mod settings;
 pub mod users;

@@ -11,7 +11,7 @@ use super::{Db, failed};
 pub struct OperationRow {
     /// Its number.
     pub id: i64,
-    /// `pull`, `load`, `build`.
+    /// `pull`, `push`, `load` or `build`.
     pub kind: String,
     /// What it works on.
     pub thing: String,

@@ -3,17 +3,18 @@
 use axum::{
     Extension,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
-use runtime::{error::Error, view::ImageSummary};
+use runtime::{error::Error, request::PruneImages, view::ImageSummary};
 
 use super::{
     error::{Failure, Result},
     filters::{Filters, glob},
     json,
     model::image::{Image, Removal, Summary, history},
+    push,
     query::{Query, moment},
 };
 use crate::{app::App, auth::actor::Actor, ops};
@@ -86,6 +87,7 @@ pub(super) async fn read(
 ) -> Result<Response> {
     match split(&path) {
         Some((name, "json")) => json(&Image::of(&ops::images::get(&app, &actor, name).await?)),
+        Some((name, "get")) => super::archive::save_one(&app, &actor, name).await,
         Some((name, "history")) => json(&history(&ops::images::get(&app, &actor, name).await?)),
         _ => Err(no_such_page()),
     }
@@ -95,9 +97,14 @@ pub(super) async fn change(
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Path(path): Path<String>,
+    headers: HeaderMap,
     query: Query,
 ) -> Result<Response> {
-    let Some((name, "tag")) = split(&path) else { return Err(no_such_page()) };
+    let name = match split(&path) {
+        Some((name, "push")) => return push::push(app, actor, name, &headers, &query).await,
+        Some((name, "tag")) => name,
+        _ => return Err(no_such_page()),
+    };
     let Some(repository) = query.text("repo") else {
         return Err(Failure::invalid("a repository name is needed: repo=NAME"));
     };
@@ -114,6 +121,32 @@ pub(super) async fn remove(
 ) -> Result<Response> {
     let steps = ops::images::remove(&app, &actor, &name, query.flag("force")).await?;
     json(&steps.iter().map(Removal).collect::<Vec<_>>())
+}
+
+const PRUNE_FILTERS: &[&str] = &["dangling", "label", "label!", "until"];
+
+pub(super) async fn prune(
+    State(app): State<App>,
+    Extension(actor): Extension<Actor>,
+    query: Query,
+) -> Result<Response> {
+    let filters = Filters::of(&query, PRUNE_FILTERS)?;
+    let request = PruneImages {
+        named: !filters.flag("dangling")?.unwrap_or(true),
+        until: until(&filters)?,
+        labels: filters.values("label").to_vec(),
+        labels_not: filters.values("label!").to_vec(),
+    };
+    let pruned = ops::images::prune(&app, &actor, request).await?;
+    let steps: Vec<_> = pruned.steps.iter().map(Removal).collect();
+    json(&serde_json::json!({ "ImagesDeleted": steps, "SpaceReclaimed": pruned.reclaimed_bytes }))
+}
+
+pub(super) async fn search(Extension(actor): Extension<Actor>, query: Query) -> Result<Response> {
+    if query.text("term").is_none() {
+        return Err(Failure::invalid("what to search for is needed: term=WORD"));
+    }
+    Err(ops::images::search(&actor).into())
 }
 
 /// The image's name and the verb.

@@ -11,9 +11,11 @@
 //!
 //! Wire types never leave this room, and nothing here touches the database or the engine.
 
+mod archive;
 mod attach;
 mod build;
 mod build_cache;
+mod auth;
 mod containers;
 mod create;
 mod detach;
@@ -23,12 +25,14 @@ mod events;
 mod filters;
 mod hijack;
 mod images;
+mod import;
 mod lifecycle;
 mod load;
 mod logs;
 mod model;
 mod phrase;
 mod pull;
+mod push;
 mod query;
 mod socket;
 mod stats;
@@ -62,6 +66,7 @@ pub fn router(app: App) -> Router {
         .route("/_ping", get(system::ping))
         .route("/version", get(system::version))
         .route("/info", get(system::info))
+        .route("/auth", post(auth::log_in))
         .route("/events", get(events::follow))
         .route("/system/df", get(disk::usage))
         .route("/build", post(build::build))
@@ -81,7 +86,13 @@ pub fn router(app: App) -> Router {
         .route("/containers/{id}/attach", post(attach::attach))
         .route("/containers/{id}/logs", get(logs::read))
         .route("/containers/{id}/stats", get(stats::read))
+        .route("/containers/{id}/export", get(archive::export))
+        .route("/containers/{id}/changes", get(archive::changes))
+        .route("/commit", post(archive::commit))
         .route("/images/json", get(images::list))
+        .route("/images/get", get(archive::save))
+        .route("/images/search", get(images::search))
+        .route("/images/prune", post(images::prune))
         .route("/images/create", post(pull::create))
         .route("/images/load", post(load::load))
         .route("/images/{*path}", get(images::read).post(images::change).delete(images::remove))

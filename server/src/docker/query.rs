@@ -36,9 +36,10 @@ impl Query {
             .filter(|value| !value.is_empty())
     }
 
-    /// Every value.
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    /// All values that are not empty, in order.
+    pub(super) fn all(&self, name: &str) -> Vec<String> {
+        let named = self.0.iter().filter(|(known, value)| known == name && !value.is_empty());
+        named.map(|(_, value)| value.clone()).collect()
     }
 
     /// True when it is there and doesn't say no.

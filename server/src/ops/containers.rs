@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use runtime::{
-    Attachment,
+    Attachment, Outflow,
+    digest::ImageId,
     error::Result,
-    request::{AttachContainer, CreateContainer, LogQuery, WaitCondition},
-    view::{ContainerSize, ContainerView, Created, Exit, LogEvent, ProcessTable, Stats},
+    request::{AttachContainer, CommitContainer, CreateContainer, LogQuery, WaitCondition},
+    view::{Change, ContainerSize, ContainerView, Created, Exit, LogEvent, ProcessTable, Stats},
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -223,4 +224,41 @@ pub async fn stats(app: &App, actor: &Actor, name: &str) -> Result<Stats> {
 pub async fn top(app: &App, actor: &Actor, name: &str, ps_args: &str) -> Result<ProcessTable> {
     let container = get(app, actor, name)?;
     app.engine.top(&container.id, ps_args).await
+}
+
+/// Begins a tar of its whole file system.
+///
+/// # Errors
+/// As [`get`].
+pub async fn export(app: &App, actor: &Actor, name: &str) -> Result<Outflow> {
+    let (engine, asked) = (app.engine.clone(), name.to_owned());
+    audited(app, actor, Right::View, Act::on("container.export", called(app, name)), async move {
+        let container = engine.container(&asked)?;
+        engine.export(&container.id).await
+    })
+    .await
+}
+
+/// What it changed of its image.
+///
+/// # Errors
+/// As [`get`].
+pub async fn changes(app: &App, actor: &Actor, name: &str) -> Result<Vec<Change>> {
+    let container = get(app, actor, name)?;
+    app.engine.changes(&container.id).await
+}
+
+/// Makes an image of its changes.
+///
+/// # Errors
+/// As [`get`], or a wrong name or instruction.
+pub async fn commit(app: &App, actor: &Actor, name: &str, request: CommitContainer) -> Result<ImageId> {
+    let (engine, asked) = (app.engine.clone(), name.to_owned());
+    let detail = json!({ "reference": request.reference, "changes": request.changes, "pause": request.pause });
+    let act = Act { action: "container.commit", object: called(app, name), detail };
+    audited(app, actor, Right::Operate, act, async move {
+        let container = engine.container(&asked)?;
+        engine.commit(&container.id, request).await
+    })
+    .await
 }

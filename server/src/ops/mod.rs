@@ -23,6 +23,7 @@ pub mod builds;
 pub mod containers;
 pub mod images;
 pub mod operation;
+pub mod registries;
 pub mod sessions;
 pub mod system;
 pub mod usage;
