@@ -18,7 +18,7 @@ use serde_json::Value;
 const LAYERS: &[&[&str]] = &[
     &["error", "id", "digest", "reference", "oci", "paths", "request", "spec", "view"],
     &["sys", "durable", "undo", "fault", "meter"],
-    &["content", "snapshot", "image", "volume", "network", "cgroup", "seccomp", "logs", "lease", "registry"],
+    &["content", "snapshot", "image", "volume", "network", "cgroup", "seccomp", "logs", "lease", "registry", "repositories"],
     &["container", "init", "monitor"],
     &["build", "gc", "events"],
     &["engine"],

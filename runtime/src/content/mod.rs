@@ -5,11 +5,13 @@
 //! content/ingest/<hex>     the start of a blob that is being fetched; kept when the fetch breaks off, so that the next
 //!                          one goes on there
 //! content/ingest/stage-*/  an archive being loaded
+//! content/uploads/         blobs whose digest is not known yet, see [`uploads`]
 //! ```
 //! Invariants: a file under `sha256` has the digest its name says; one writer per digest (the caller's duty). It knows
 //! nothing of images: who needs a blob is said to [`Content::sweep`].
 
 mod ingest;
+pub mod uploads;
 
 use std::{
     collections::HashSet,
