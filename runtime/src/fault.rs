@@ -8,9 +8,14 @@ use std::io;
 /// Every failpoint, so that tests can loop over all of them.
 pub const NAMES: &[&str] = &[
     "pull.resolved",
+    "pull.part",
     "pull.blob",
     "pull.layer",
     "pull.record",
+    "push.blob",
+    "push.record",
+    "push.manifest",
+    "push.names",
     "load.staged",
     "load.layer",
     "load.record",

@@ -36,6 +36,11 @@ impl Leases {
         Lease { leases: self.clone(), things: Vec::new() }
     }
 
+    /// Nobody holds anything.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     /// Someone holds it.
     pub fn holds(&self, thing: Thing) -> bool {
         self.lock().contains_key(&thing)

@@ -416,6 +416,19 @@ pub struct PullImage {
     pub auth: Option<RegistryAuth>,
 }
 
+/// An image to push.
+#[derive(Clone, Debug, Default)]
+pub struct PushImage {
+    /// `name[:tag]` as the person wrote it; no tag means `latest`.
+    pub reference: String,
+    /// Every tag this repository has here; the reference's own tag is not looked at.
+    pub all_tags: bool,
+    /// What the image must run on, `os/arch[/variant]`.
+    pub platform: Option<String>,
+    /// Credentials for the registry.
+    pub auth: Option<RegistryAuth>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

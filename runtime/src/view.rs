@@ -277,7 +277,22 @@ pub struct PulledImage {
     pub up_to_date: bool,
 }
 
-/// A step of a pull or load, for progress bars.
+/// What `push` answers for one tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// The image.
+    pub id: ImageId,
+    /// The name it was pushed under, familiar form.
+    pub reference: String,
+    /// Its tag.
+    pub tag: String,
+    /// Digest of its manifest.
+    pub digest: Digest,
+    /// Bytes of its manifest.
+    pub size: u64,
+}
+
+/// A step of a pull, push or load, for progress bars.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// The name was resolved: tag or digest and repository, familiar form.
@@ -296,6 +311,39 @@ pub enum Progress {
     },
     /// A whole image of an archive was stored.
     Loaded(LoadedImage),
+    /// One of several tags was pulled.
+    Pulled(PulledImage),
+    /// A push begins: the repository, familiar form.
+    PushingTo(String),
+    /// One layer of a push moved on.
+    Push {
+        /// The layer's digest when unpacked, which is known before it is compressed.
+        layer: DiffId,
+        /// Where it stands.
+        step: PushStep,
+    },
+    /// A tag was pushed.
+    Pushed(Pushed),
+}
+
+/// Where a layer of a push stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PushStep {
+    /// Looked at, and compressed if need be.
+    Preparing,
+    /// Bytes so far and in all.
+    Uploading {
+        /// Compressed bytes sent.
+        current: u64,
+        /// Compressed bytes in all.
+        total: u64,
+    },
+    /// The repository has it already.
+    Exists,
+    /// The registry took it from another repository of its own.
+    Mounted(String),
+    /// Uploaded.
+    Done,
 }
 
 /// Where a layer stands.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use runtime::reference::Reference;
 
 /// Darsena: containers, from the browser and from the docker command line.
 #[derive(Debug, Parser)]
@@ -75,6 +76,9 @@ pub struct Options {
     /// A registry spoken to by plain http; may be given several times.
     #[arg(long, global = true, env = "DARSENA_INSECURE_REGISTRY", value_name = "HOST", value_delimiter = ',')]
     pub insecure_registry: Vec<String>,
+    /// The name images pushed here get, where it is not the address they were pushed to: `registry.example`.
+    #[arg(long, global = true, env = "DARSENA_REGISTRY_HOST", value_name = "HOST")]
+    pub registry_host: Option<String>,
     /// The configuration file (TOML).
     #[arg(long, global = true, env = "DARSENA_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -92,6 +96,7 @@ struct File {
     registry_mirrors: Vec<String>,
     #[serde(default)]
     insecure_registries: Vec<String>,
+    registry_host: Option<String>,
     /// Further names this server answers to; `https://name` where a proxy in front of it speaks https.
     #[serde(default)]
     hosts: Vec<String>,
@@ -112,6 +117,8 @@ pub struct Config {
     pub registry_mirrors: Vec<String>,
     /// Registries spoken to by plain http.
     pub insecure_registries: Vec<String>,
+    /// The name of the served registry.
+    pub registry_host: Option<String>,
     /// Further names this server answers to.
     pub hosts: Vec<String>,
 }
@@ -144,6 +151,7 @@ impl Config {
             docker_socket: (!off).then_some(socket),
             registry_mirrors: or(options.registry_mirror, file.registry_mirrors),
             insecure_registries: or(options.insecure_registry, file.insecure_registries),
+            registry_host: options.registry_host.or(file.registry_host),
             hosts: file.hosts,
             run,
         };
@@ -158,6 +166,10 @@ impl Config {
         absolute("run", &config.run)?;
         if let Some(socket) = &config.docker_socket {
             absolute("docker_socket", socket)?;
+        }
+        let is_host = |host: &String| format!("{host}/x").parse::<Reference>().is_ok_and(|name| name.host() == host);
+        if let Some(host) = config.registry_host.as_ref().filter(|host| !is_host(host)) {
+            return Err(format!("registry_host is a name with a dot or a port, as in registry.example, not {host}"));
         }
         if let Some(mirror) =
             config.registry_mirrors.iter().find(|url| !url.starts_with("http://") && !url.starts_with("https://"))
@@ -236,5 +248,9 @@ mod tests {
         assert!(toml::from_str::<File>("dta = '/a'").is_err(), "a wrong key is said");
         assert!(Config::join(options(&["darsena", "--data", "a"]), File::default()).is_err());
         assert!(Config::join(options(&["darsena", "--registry-mirror", "m"]), File::default()).is_err());
+        for (host, right) in [("registry.example", true), ("muelle:5000", true), ("muelle", false), ("a.b/c", false)] {
+            let config = Config::join(options(&["darsena", "--registry-host", host]), File::default());
+            assert_eq!(config.is_ok(), right, "{host}");
+        }
     }
 }

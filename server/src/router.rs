@@ -22,11 +22,11 @@ use crate::{
         cookie::Meta,
         origin::{self, Hosts},
     },
-    live,
+    live, registry,
     ui::{
         account, assets, audit, container, container_actions, container_logs, containers,
         error::{self, Fault},
-        images, launch, operations, overview, sign_in,
+        images, launch, operations, overview, registry as ui_registry, sign_in, tokens,
     },
 };
 
@@ -56,6 +56,8 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/images/load", post(images::load).layer(DefaultBodyLimit::disable()))
         .route("/images/{id}", get(images::detail))
         .route("/images/{id}/remove", get(images::ask).post(images::remove))
+        .route("/registry", get(ui_registry::list))
+        .route("/registry/{*name}", get(ui_registry::detail).post(ui_registry::remove))
         .route("/operations", get(operations::list))
         .route("/operations/tray", get(operations::tray))
         .route("/operations/{id}", get(operations::detail))
@@ -68,6 +70,8 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/account/preferences", post(account::prefer))
         .route("/account/password", post(account::password))
         .route("/account/sessions/{id}/end", post(account::end))
+        .route("/account/tokens", post(tokens::create))
+        .route("/account/tokens/{id}/revoke", post(tokens::revoke))
         .route("/session", get(sign_in::show).post(sign_in::begin))
         .route("/session/end", post(sign_in::end))
         .route("/setup", get(sign_in::set_up).post(sign_in::finish_set_up))
@@ -81,6 +85,7 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
             CompressionLayer::new()
                 .compress_when(DefaultPredicate::new().and(NotForContentType::new("text/event-stream"))),
         )
+        .merge(registry::router())
         .layer(from_fn_with_state(hosts, every_request))
         .with_state(app)
 }

@@ -3,8 +3,8 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::PathBuf,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt},
+    path::{Path, PathBuf},
 };
 
 use nix::fcntl::{Flock, FlockArg};
@@ -12,6 +12,18 @@ use sha2::{Digest as _, Sha256};
 
 use super::Error;
 use crate::{digest::Digest, durable};
+
+/// Removes what came of a blob, unless somebody is writing it.
+pub(super) fn discard(path: &Path) -> Result<(), Error> {
+    let file = match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        result => result?,
+    };
+    if let Ok(_held) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
 
 /// A blob that is being received. Dropping it keeps what came, for the next attempt.
 #[derive(Debug)]
@@ -27,9 +39,16 @@ pub struct Ingest {
 
 impl Ingest {
     pub(super) fn open(path: PathBuf, target: PathBuf, digest: Digest, size: u64) -> Result<Self, Error> {
-        // A cancelled fetch may still be writing its last bytes: they are waited for.
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
-        let mut file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| io::Error::from(errno))?;
+        let mut file = loop {
+            // A cancelled fetch may still be writing its last bytes: they are waited for.
+            let file =
+                OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+            let file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| io::Error::from(errno))?;
+            // While it was waited for, it may have been published or discarded.
+            if fs::metadata(&path).is_ok_and(|now| file.metadata().is_ok_and(|own| own.ino() == now.ino())) {
+                break file;
+            }
+        };
         let mut hash = Sha256::new();
         let mut offset = 0;
         let mut buffer = vec![0; 256 << 10];

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! content/sha256/<hex>     whole and verified, never changed
-//! content/ingest/<hex>     the start of a blob that is being fetched; kept when the fetch breaks off, so that the next
-//!                          one goes on there
+//! content/ingest/<hex>     the start of a blob that is being fetched; kept when the fetch breaks off or the engine ends,
+//!                          so that the next one goes on there; for a day, and [`MAX_KEPT_BYTES`] of them all
+//! content/sources.json     which repositories have which blob
 //! content/ingest/stage-*/  an archive being loaded
 //! content/uploads/         blobs whose digest is not known yet, see [`uploads`]
 //! ```
@@ -11,6 +12,7 @@
 //! nothing of images: who needs a blob is said to [`Content::sweep`].
 
 mod ingest;
+mod sources;
 pub mod uploads;
 
 use std::{
@@ -18,11 +20,17 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use crate::{digest::Digest, durable, paths::Paths};
 
-pub use ingest::Ingest;
+pub use self::{ingest::Ingest, sources::Sources};
+
+/// How long the start of a blob is kept.
+const KEPT_FOR: Duration = Duration::from_hours(24);
+/// Bytes all such starts may take together; the newest stay.
+pub const MAX_KEPT_BYTES: u64 = 8 << 30;
 
 /// A blob operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -157,13 +165,43 @@ impl Content {
         Ok(Stage(path))
     }
 
-    /// Start-up: drops unfinished blobs, and blobs nobody needs. Returns the bytes freed.
+    /// Drops the starts of blobs that nobody came back for. Those being written now are young.
+    pub fn expire_ingests(&self, now: SystemTime) -> Result<(), Error> {
+        let mut kept = Vec::new();
+        for entry in fs::read_dir(self.paths.ingests())? {
+            let entry = entry?;
+            // Another pull may have finished it meanwhile.
+            let Ok(meta) = entry.metadata() else { continue };
+            if meta.is_file() {
+                kept.push((meta.modified()?, meta.len(), entry.path()));
+            }
+        }
+        kept.sort_by(|a, b| b.cmp(a));
+        let mut sum = 0_u64;
+        for (changed, size, path) in kept {
+            sum = sum.saturating_add(size);
+            let old = now.duration_since(changed).is_ok_and(|age| age > KEPT_FOR);
+            if old || sum > MAX_KEPT_BYTES {
+                ingest::discard(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Start-up: drops unfinished archives, starts of blobs that are too old, and blobs nobody needs. Returns the bytes
+    /// freed.
     pub fn sweep(&self, needed: &HashSet<Digest>) -> Result<u64, Error> {
         let mut freed = 0;
         for entry in fs::read_dir(self.paths.ingests())? {
             let path = entry?.path();
-            if path.is_dir() { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if path.is_dir() {
+                fs::remove_dir_all(&path)?;
+            } else if format!("sha256:{name}").parse::<Digest>().is_err() {
+                fs::remove_file(&path)?;
+            }
         }
+        self.expire_ingests(SystemTime::now())?;
         for entry in fs::read_dir(self.paths.content().join("sha256"))? {
             let entry = entry?;
             let name = entry.file_name();
@@ -250,7 +288,24 @@ mod tests {
         std::mem::forget(content.stage().unwrap());
         assert_eq!(content.sweep(&HashSet::from([keep])).unwrap(), 4);
         assert!(content.has(keep) && !content.has(drop_it));
-        assert_eq!(fs::read_dir(content.paths.ingests()).unwrap().count(), 0);
         assert!(matches!(content.blob(drop_it), Err(Error::Missing(_))));
+        // What had come of a blob is there for a day.
+        let kept = || content.ingest(Digest::of(b"x"), 9).unwrap().offset();
+        assert_eq!(kept(), 4);
+        content.expire_ingests(SystemTime::now() + KEPT_FOR / 2).unwrap();
+        assert_eq!(kept(), 4);
+        content.expire_ingests(SystemTime::now() + KEPT_FOR * 2).unwrap();
+        assert_eq!(fs::read_dir(content.paths.ingests()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_blob_being_written_is_not_taken_away() {
+        let (_folder, content) = store();
+        let mut ingest = content.ingest(Digest::of(b"abc"), 3).unwrap();
+        ingest.write(b"ab").unwrap();
+        content.expire_ingests(SystemTime::now() + KEPT_FOR * 2).unwrap();
+        ingest.write(b"c").unwrap();
+        ingest.commit().unwrap();
+        assert!(content.has(Digest::of(b"abc")));
     }
 }

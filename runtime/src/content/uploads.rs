@@ -152,12 +152,11 @@ impl Uploads {
 
     fn find(&self, id: &UploadId, of: &str) -> Result<Arc<Running>, Error> {
         let known = self.running().get(id).cloned();
-        let running = match known {
-            Some(running) => running,
-            None => {
-                let read = Arc::new(self.read(id)?);
-                Arc::clone(self.running().entry(id.clone()).or_insert(read))
-            }
+        let running = if let Some(running) = known {
+            running
+        } else {
+            let read = Arc::new(self.read(id)?);
+            Arc::clone(self.running().entry(id.clone()).or_insert(read))
         };
         if running.of == of { Ok(running) } else { Err(Error::Unknown) }
     }
@@ -262,9 +261,8 @@ impl Uploads {
                     if let Some(running) = known {
                         running.state().gone = true;
                     }
-                    match self.forget(&id) {
-                        Err(Error::Content(error)) => return Err(error),
-                        _ => continue,
+                    if let Err(Error::Content(error)) = self.forget(&id) {
+                        return Err(error);
                     }
                 }
                 Some(_) => {}

@@ -17,7 +17,9 @@ use crate::digest::Digest;
 /// What was asked.
 #[derive(Clone, Debug)]
 pub struct Ask {
+    pub method: String,
     pub path: String,
+    pub body: Vec<u8>,
     pub headers: HashMap<String, String>,
     /// How often this path was asked before.
     pub before: usize,
@@ -56,13 +58,22 @@ pub type Asked = Arc<Mutex<Vec<Ask>>>;
 
 /// A registry on loopback: its `host:port`, and what it was asked.
 pub async fn serve(answer: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> (String, Asked) {
+    serve_cut(|_| None, answer).await
+}
+
+/// As [`serve`]; where `cut` says so, it hangs up after so many bytes of the request's body. The answer is made, but not
+/// sent.
+pub async fn serve_cut(
+    cut: impl Fn(&Ask) -> Option<usize> + Send + Sync + 'static,
+    answer: impl Fn(&Ask) -> Reply + Send + Sync + 'static,
+) -> (String, Asked) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
     let asked = Asked::default();
-    let (log, answer) = (Arc::clone(&asked), Arc::new(answer));
+    let (log, answer, cut) = (Arc::clone(&asked), Arc::new(answer), Arc::new(cut));
     tokio::spawn(async move {
         while let Ok((mut socket, _)) = listener.accept().await {
-            let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
+            let (log, answer, cut) = (Arc::clone(&log), Arc::clone(&answer), Arc::clone(&cut));
             tokio::spawn(async move {
                 let mut read = Vec::new();
                 while !read.ends_with(b"\r\n\r\n") {
@@ -77,16 +88,26 @@ pub async fn serve(answer: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> (S
                 }
                 let text = String::from_utf8_lossy(&read).into_owned();
                 let mut lines = text.lines();
-                let path = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default().to_owned();
+                let mut words = lines.next().unwrap_or_default().split(' ').map(str::to_owned);
+                let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
                 let headers = lines.filter_map(|line| line.split_once(": "));
-                let headers = headers.map(|(k, v)| (k.to_ascii_lowercase(), v.to_owned())).collect();
-                let ask = {
+                let headers: HashMap<_, _> = headers.map(|(k, v)| (k.to_ascii_lowercase(), v.to_owned())).collect();
+                let length: usize = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+                let mut ask = {
                     let mut log = log.lock().unwrap();
                     let before = log.iter().filter(|ask| ask.path == path).count();
-                    log.push(Ask { path, headers, before });
+                    log.push(Ask { method, path, headers, before, body: Vec::new() });
                     log.last().unwrap().clone()
                 };
+                let cut = cut(&ask);
+                ask.body = vec![0; cut.unwrap_or(length).min(length)];
+                if socket.read_exact(&mut ask.body).await.is_err() {
+                    return;
+                }
                 let reply = answer(&ask);
+                if cut.is_some() {
+                    return;
+                }
                 let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", reply.status);
                 if !reply.headers.iter().any(|(name, _)| name == "Content-Length") {
                     head.push_str(&["Content-Length: ", &reply.body.len().to_string(), "\r\n"].concat());
@@ -103,6 +124,75 @@ pub async fn serve(answer: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> (S
         }
     });
     (host, asked)
+}
+
+/// A registry that takes what it is given, one request after the other.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    /// By repository and digest.
+    pub blobs: HashMap<(String, String), Vec<u8>>,
+    /// By repository and tag: content type and bytes.
+    pub manifests: HashMap<(String, String), (String, Vec<u8>)>,
+    uploads: Vec<Vec<u8>>,
+}
+
+impl Shelf {
+    pub fn answer(&mut self, ask: &Ask) -> Reply {
+        let (path, query) = ask.path.split_once('?').unwrap_or((&ask.path, ""));
+        let path = path.strip_prefix("/v2/").unwrap_or_default();
+        let query: HashMap<&str, &str> = query.split('&').filter_map(|part| part.split_once('=')).collect();
+        if let Some((repository, tag)) = path.split_once("/manifests/") {
+            let kind = ask.header("content-type").to_owned();
+            self.manifests.insert((repository.to_owned(), tag.to_owned()), (kind, ask.body.clone()));
+            return Reply::new(201, "").with("Docker-Content-Digest", Digest::of(&ask.body).to_string());
+        }
+        if let Some((repository, upload)) = path.split_once("/blobs/uploads/") {
+            if ask.method == "POST" {
+                let known = query.get("mount").zip(query.get("from"));
+                let known = known.map(|(digest, from)| ((*from).to_owned(), (*digest).to_owned()));
+                if let Some(bytes) = known.as_ref().and_then(|key| self.blobs.get(key)).cloned() {
+                    self.blobs.insert((repository.to_owned(), known.unwrap().1), bytes);
+                    return Reply::new(201, "");
+                }
+                self.uploads.push(Vec::new());
+                return self.upload(repository, self.uploads.len() - 1, 202);
+            }
+            let number: usize = upload.parse().unwrap();
+            let start = ask.header("content-range").split_once('-').map(|(start, _)| start.parse().unwrap());
+            match ask.method.as_str() {
+                "GET" => return self.upload(repository, number, 204),
+                _ if start.is_some_and(|start: usize| start != self.uploads[number].len()) => {
+                    return Reply::new(416, "");
+                }
+                "PATCH" => {
+                    self.uploads[number].extend(&ask.body);
+                    return self.upload(repository, number, 202);
+                }
+                _ => {}
+            }
+            self.uploads[number].extend(&ask.body);
+            let (digest, found) = (query["digest"].replace("%3A", ":"), Digest::of(&self.uploads[number]).to_string());
+            if digest != found {
+                return Reply::new(
+                    400,
+                    r#"{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match"}]}"#,
+                );
+            }
+            self.blobs.insert((repository.to_owned(), digest), self.uploads[number].clone());
+            return Reply::new(201, "").with("Docker-Content-Digest", found);
+        }
+        let (repository, digest) = path.split_once("/blobs/").unwrap_or_default();
+        match self.blobs.get(&(repository.to_owned(), digest.to_owned())) {
+            Some(blob) => Reply { cut: Some(0), ..Reply::new(200, blob.clone()) },
+            None => Reply::new(404, ""),
+        }
+    }
+
+    fn upload(&self, repository: &str, number: usize, status: u16) -> Reply {
+        let reply = Reply::new(status, "").with("Location", format!("/v2/{repository}/blobs/uploads/{number}"));
+        let reply = if status == 204 { reply.with("Content-Length", "0") } else { reply };
+        reply.with("Range", format!("0-{}", self.uploads[number].len().saturating_sub(1)))
+    }
 }
 
 /// An honest registry of one image, with ranges.

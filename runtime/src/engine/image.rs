@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 use super::{Engine, images::ImageUser};
 use crate::{
     error::Result,
-    request::PullImage,
-    view::{ImageRemoval, ImageSummary, ImageView, LoadedImage, Progress, PulledImage},
+    request::{PullImage, PushImage, RegistryAuth},
+    view::{ImageRemoval, ImageSummary, ImageView, LoadedImage, Progress, PulledImage, Pushed},
 };
 
 impl Engine {
@@ -24,6 +24,53 @@ impl Engine {
             Ok(pulled)
         }
         .boxed()
+    }
+
+    /// Fetches every tag of a repository. Each that has come is told as [`Progress::Pulled`].
+    ///
+    /// # Errors
+    /// As [`Self::pull`]; the tags before stay.
+    pub fn pull_all(
+        &self,
+        request: PullImage,
+        progress: mpsc::Sender<Progress>,
+    ) -> BoxFuture<'_, Result<Vec<PulledImage>>> {
+        async move {
+            let pulled = self.inner.images.pull_all(request, progress).await?;
+            for one in &pulled {
+                self.tell_image("pull", &one.id.to_string(), &one.reference);
+            }
+            Ok(pulled)
+        }
+        .boxed()
+    }
+
+    /// Uploads an image, or all tags of a repository. Stops when dropped.
+    ///
+    /// # Errors
+    /// No such image, or what the registry refused, in Docker's words.
+    pub fn push(&self, request: PushImage, progress: mpsc::Sender<Progress>) -> BoxFuture<'_, Result<Vec<Pushed>>> {
+        async move {
+            let pushed = self.inner.images.push(request, progress).await?;
+            for one in &pushed {
+                self.tell_image("push", &one.id.to_string(), &one.reference);
+            }
+            Ok(pushed)
+        }
+        .boxed()
+    }
+
+    /// Asks a registry whether it lets somebody in. `host` is as in image names, `docker.io` for Docker Hub. Returns the
+    /// identity token it gives in exchange for the password, if it does that.
+    ///
+    /// # Errors
+    /// `Unauthorized` in Docker's words, or why the registry can't be asked.
+    pub fn log_in_to_registry<'a>(
+        &'a self,
+        host: &'a str,
+        auth: &'a RegistryAuth,
+    ) -> BoxFuture<'a, Result<Option<String>>> {
+        self.inner.images.log_in(host, auth).boxed()
     }
 
     /// Reads an archive of `docker save` or an OCI archive, plain or compressed.
@@ -79,17 +126,7 @@ impl Engine {
     /// Conflict when it is in use, in Docker's words.
     pub fn remove_image<'a>(&'a self, name: &'a str, force: bool) -> BoxFuture<'a, Result<Vec<ImageRemoval>>> {
         async move {
-            let users: Vec<ImageUser> = self
-                .inner
-                .table
-                .all()
-                .iter()
-                .map(|container| ImageUser {
-                    container: container.id().short().to_owned(),
-                    image: container.record.image_id,
-                    running: container.state().is_running(),
-                })
-                .collect();
+            let users = self.image_users();
             let removals = self.inner.images.remove(name, force, &users).await?;
             for removal in &removals {
                 match removal {
@@ -104,7 +141,17 @@ impl Engine {
         .boxed()
     }
 
-    fn tell_image(&self, action: &str, id: &str, name: &str) {
+    /// All containers, as users of images.
+    pub(super) fn image_users(&self) -> Vec<ImageUser> {
+        let user = |container: &std::sync::Arc<super::table::Container>| ImageUser {
+            container: container.id().short().to_owned(),
+            image: container.record.image_id,
+            running: container.state().is_running(),
+        };
+        self.inner.table.all().iter().map(user).collect()
+    }
+
+    pub(super) fn tell_image(&self, action: &str, id: &str, name: &str) {
         self.publish("image", action, id.to_owned(), BTreeMap::from([("name".to_owned(), name.to_owned())]));
     }
 }

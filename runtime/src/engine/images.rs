@@ -1,13 +1,13 @@
 //! Images: the stores behind one door, and the verbs that are short. Pulling and loading have files of their own.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use tokio::sync::Semaphore;
 
 use super::turns::Turns;
 use crate::{
     build::cache::{Cache, Key},
-    content::Content,
+    content::{Content, Sources, uploads::Uploads},
     digest::{ChainId, Digest, ImageId},
     durable,
     error::{Error, Result},
@@ -16,7 +16,7 @@ use crate::{
     oci,
     paths::Paths,
     reference::Reference,
-    registry,
+    registry, repositories,
     snapshot::Snapshots,
     view::{ImageDefaults, ImageRemoval, ImageSummary, ImageView},
 };
@@ -44,6 +44,16 @@ pub(super) struct Shared {
     pub(super) mounts: Turns<Key>,
     pub(super) blobs: Turns<Digest>,
     pub(super) layers: Turns<ChainId>,
+    /// Blobs on their way to a repository.
+    pub(super) uploads: Turns<(Reference, Digest)>,
+    /// Which repositories have which blobs.
+    pub(super) sources: Sources,
+    /// Blobs on their way to the served registry.
+    pub(super) arriving: Uploads,
+    /// What the served registry has.
+    pub(super) repositories: repositories::Store,
+    /// Changes of one served repository come one after the other.
+    pub(super) repository_turns: Turns<String>,
     pub(super) fetches: Semaphore,
     /// Layers unpacked at once: each takes two threads, and the disk is one.
     pub(super) unpacks: Arc<Semaphore>,
@@ -64,10 +74,14 @@ impl Images {
         let config = |id| content.read(id, oci::MAX_CONFIG_BYTES);
         let store = image::Store::open(paths.clone(), config, |chain| snapshots.has(chain))?;
         store.forget_hidden(|id| in_use.contains(&id))?;
-        let (blobs, mut layers) = store.needed();
+        let (mut blobs, mut layers) = store.needed();
         let cache = Cache::open(paths.clone(), |chain| snapshots.has(chain))?;
         layers.extend(cache.needed());
+        let repositories = repositories::Store::open(paths.clone())?;
+        blobs.extend(repositories.needed().iter().copied());
         content.sweep(&blobs)?;
+        let arriving = Uploads::open(paths.clone())?;
+        let sources = Sources::open(&paths, |digest| blobs.contains(&digest));
         snapshots.sweep(&layers)?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let images = Self(Arc::new(Shared {
@@ -79,10 +93,15 @@ impl Images {
             leases: Leases::default(),
             blobs: Turns::default(),
             layers: Turns::default(),
+            uploads: Turns::default(),
+            sources,
             fetches: Semaphore::new(FETCHES),
             unpacks: Arc::new(Semaphore::new(cores)),
             cache: Arc::new(cache),
             mounts: Turns::default(),
+            arriving,
+            repositories,
+            repository_turns: Turns::default(),
         }));
         images.sweep_builds()?;
         Ok(images)
@@ -143,7 +162,7 @@ impl Images {
         blocking(move || images.remove_blocking(&name, force, &users)).await
     }
 
-    fn remove_blocking(&self, name: &str, force: bool, users: &[ImageUser]) -> Result<Vec<ImageRemoval>> {
+    pub(super) fn remove_blocking(&self, name: &str, force: bool, users: &[ImageUser]) -> Result<Vec<ImageRemoval>> {
         let id = self.0.store.get(name)?.record.id;
         let removed = self.0.leases.unless_held(Thing::Image(id), || self.0.store.remove(name, force, users));
         let in_use = || {
@@ -189,6 +208,9 @@ impl Images {
 
     /// Ends the lease of a pull or load that failed: what it brought and nobody needs goes.
     pub(super) fn abandon(&self, lease: Lease) {
+        if let Err(error) = self.0.content.expire_ingests(std::time::SystemTime::now()) {
+            tracing::warn!(%error, "what came of old pulls stays until the next one");
+        }
         if let Err(error) = self.free_things(lease.end().into_iter().rev()) {
             tracing::warn!(error = error.chain(), "what a failed pull or load brought stays until the next start");
         }
@@ -196,8 +218,8 @@ impl Images {
 
     /// Frees those that no image needs and nobody holds. Returns the layers among them.
     pub(super) fn free_things(&self, things: impl Iterator<Item = Thing>) -> Result<Vec<ChainId>> {
-        let Shared { content, snapshots, store, leases, cache, .. } = &*self.0;
-        let mut freed = Vec::new();
+        let Shared { content, snapshots, store, leases, cache, repositories, .. } = &*self.0;
+        let (mut freed, mut gone) = (Vec::new(), HashSet::new());
         for thing in things {
             let free = || -> Result<()> {
                 let (blobs, layers) = store.needed();
@@ -208,13 +230,17 @@ impl Images {
                         snapshots.remove(chain)?;
                         freed.push(chain);
                     }
-                    Thing::Blob(blob) if !blobs.contains(&blob) => content.remove(blob)?,
+                    Thing::Blob(blob) if !blobs.contains(&blob) && !repositories.needed().contains(&blob) => {
+                        content.remove(blob)?;
+                        gone.insert(blob);
+                    }
                     Thing::Layer(_) | Thing::Blob(_) | Thing::Image(_) => {}
                 }
                 Ok(())
             };
             leases.unless_held(thing, free).transpose()?;
         }
+        self.forget_sources(&gone);
         Ok(freed)
     }
 
@@ -248,6 +274,18 @@ mod fake_registry;
 #[cfg(test)]
 #[path = "pull_tests.rs"]
 mod pull_tests;
+
+#[cfg(test)]
+#[path = "push_tests.rs"]
+mod push_tests;
+
+#[cfg(test)]
+#[path = "hostile_registry_tests.rs"]
+mod hostile_registry_tests;
+
+#[cfg(test)]
+#[path = "serving_tests.rs"]
+mod serving_tests;
 
 #[cfg(test)]
 #[path = "recovery_tests.rs"]

@@ -45,7 +45,11 @@ pub struct Sample {
 
 /// An image whose layers have one file each, with these contents.
 pub fn sample(contents: &[&[u8]]) -> Sample {
-    let plain: Vec<_> = contents.iter().map(|content| tar(&[("file", content)])).collect();
+    sample_of(contents.iter().map(|content| tar(&[("file", content)])).collect())
+}
+
+/// An image of these layers.
+pub fn sample_of(plain: Vec<Vec<u8>>) -> Sample {
     let diff_ids: Vec<_> = plain.iter().map(|layer| DiffId(Digest::of(layer))).collect();
     let config = json!({
         "os": "linux", "architecture": oci::Platform::host().architecture, "created": "2024-05-01T10:00:00Z",

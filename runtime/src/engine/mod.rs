@@ -38,8 +38,10 @@ mod load;
 mod logs;
 pub mod proxy;
 mod pull;
+mod push;
 mod recover;
 mod remove;
+pub mod serving;
 mod start;
 mod stats;
 mod stop;
@@ -72,6 +74,8 @@ pub struct Config {
     pub registry_mirrors: Vec<String>,
     /// `host[:port]` plain http and unknown certificates are allowed for; loopback always is.
     pub insecure_registries: Vec<String>,
+    /// Folders with certificates by registry host, beside `/etc/docker/certs.d`.
+    pub registry_certificates: Vec<PathBuf>,
     /// The monitor's program, to be run from a sealed memory file.
     pub monitor: &'static [u8],
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::images::{Images, blocking};
 use crate::{
-    content::Ingest,
+    content::{self, Ingest},
     digest::{ChainId, DiffId, Digest},
     error::{Error, ErrorKind, Result},
     fault, image,
@@ -20,9 +20,9 @@ use crate::{
     oci::{self, Descriptor, Platform},
     reference::Reference,
     registry::{Repository, Resolved, Sink},
-    request::PullImage,
+    request::{PullImage, RegistryAuth},
     snapshot,
-    view::{LayerStep, Progress, PulledImage},
+    view::{LayerStep, Progress, PulledImage, PushStep},
 };
 
 /// Layers of one pull worked on at once.
@@ -35,7 +35,8 @@ impl Sink for Ingest {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        Ok(Ingest::write(self, bytes)?)
+        Ingest::write(self, bytes)?;
+        fault::point("pull.part").map_err(Error::from_fault)
     }
 
     fn restart(&mut self) -> Result<()> {
@@ -58,6 +59,28 @@ impl Reporter {
     /// A step that should arrive: waits a little for room.
     pub(super) async fn layer_done(&self, digest: Digest, step: LayerStep) {
         let _ = self.to.send_timeout(Progress::Layer { digest, step }, PROGRESS_EVERY * 10).await;
+    }
+
+    /// What should arrive: waits a little for room.
+    pub(super) async fn told(&self, progress: Progress) {
+        let _ = self.to.send_timeout(progress, PROGRESS_EVERY * 10).await;
+    }
+
+    /// A step of a push that should arrive.
+    pub(super) async fn push(&self, layer: DiffId, step: PushStep) {
+        self.told(Progress::Push { layer, step }).await;
+    }
+
+    /// Tells bytes of a push so far, not too often.
+    pub(super) fn push_bytes(&self, layer: DiffId, total: u64) -> impl Fn(u64) + Send + Sync + 'static {
+        let (to, told) = (self.to.clone(), Mutex::new(None::<Instant>));
+        move |current| {
+            let Ok(mut told) = told.try_lock() else { return };
+            if told.is_none_or(|told| told.elapsed() >= PROGRESS_EVERY) {
+                *told = Some(Instant::now());
+                let _ = to.try_send(Progress::Push { layer, step: PushStep::Uploading { current, total } });
+            }
+        }
     }
 
     /// Tells bytes so far, not too often.
@@ -88,6 +111,34 @@ impl Images {
         let reporter = Reporter { to: progress };
         let pulled = tokio::spawn(async move { images.pull_to_end(request, reporter).await }).await;
         pulled.map_err(|error| Error::internal("a pull failed", error))?
+    }
+
+    /// Fetches every tag of a repository, one after the other. Goes on when the caller goes away.
+    pub async fn pull_all(&self, request: PullImage, progress: mpsc::Sender<Progress>) -> Result<Vec<PulledImage>> {
+        let images = self.clone();
+        let reporter = Reporter { to: progress };
+        let pulled = tokio::spawn(async move {
+            let reference = request.reference.parse::<Reference>()?;
+            if reference.tag().is_some() || reference.digest().is_some() {
+                return Err(Error::invalid("tag can't be used with --all-tags/-a"));
+            }
+            let tags = images.0.registry.tags(&reference, request.auth.as_ref()).await?;
+            let mut all = Vec::new();
+            for tag in tags {
+                // A registry's word is no name before it is parsed.
+                let reference = format!("{}:{tag}", reference.familiar_name()).parse::<Reference>()?.familiar();
+                let one = images.pull_to_end(PullImage { reference, ..request.clone() }, reporter.clone()).await?;
+                reporter.told(Progress::Pulled(one.clone())).await;
+                all.push(one);
+            }
+            Ok(all)
+        });
+        pulled.await.map_err(|error| Error::internal("a pull failed", error))?
+    }
+
+    /// Asks a registry whether it lets somebody in.
+    pub async fn log_in(&self, host: &str, auth: &RegistryAuth) -> Result<Option<String>> {
+        Ok(self.0.registry.log_in(host, auth).await?)
     }
 
     async fn pull_to_end(&self, request: PullImage, reporter: Reporter) -> Result<PulledImage> {
@@ -160,8 +211,10 @@ impl Images {
         }
         self.bring(&repository, &layers, reporter).await?;
 
-        let images = self.clone();
+        let (images, name) = (self.clone(), name.clone());
         blocking(move || {
+            let here = layers.iter().map(|layer| layer.blob.digest).filter(|blob| images.0.content.has(*blob));
+            images.0.sources.note(&name, here);
             let manifests = documents.iter().map(|document| images.0.content.put(document));
             let manifests = manifests.collect::<std::result::Result<_, _>>()?;
             let parts = layers.iter().map(|layer| (layer.diff_id, layer.chain, Some(layer.blob.digest)));
@@ -233,12 +286,19 @@ impl Images {
         progress: impl Fn(u64),
     ) -> Result<()> {
         let _permit = self.0.fetches.acquire().await.map_err(|error| Error::internal("shutting down", error))?;
-        let (content, digest, size) = (self.0.content.clone(), blob.digest, blob.size);
-        let ingest = blocking(move || Ok(content.ingest(digest, size)?)).await?;
-        let fetched = stop.run_until_cancelled(from.blob(blob, ingest, progress)).await;
-        let ingest = fetched.ok_or_else(|| Error::new(ErrorKind::Cancelled, "another layer failed"))??;
-        fault::point("pull.blob").map_err(Error::from_fault)?;
-        blocking(move || Ok(ingest.commit()?)).await
+        loop {
+            let (content, digest, size) = (self.0.content.clone(), blob.digest, blob.size);
+            let ingest = blocking(move || Ok(content.ingest(digest, size)?)).await?;
+            let resumed = ingest.offset() > 0;
+            let fetched = stop.run_until_cancelled(from.blob(blob, ingest, &progress)).await;
+            let ingest = fetched.ok_or_else(|| Error::new(ErrorKind::Cancelled, "another layer failed"))??;
+            fault::point("pull.blob").map_err(Error::from_fault)?;
+            match blocking(move || Ok(ingest.commit())).await? {
+                // What was kept of an earlier fetch may be what was wrong: a power failure leaves holes.
+                Err(content::Error::Mismatch { .. }) if resumed => {}
+                committed => return Ok(committed?),
+            }
+        }
     }
 
     /// Brings one layer here, or waits for whoever does.

@@ -82,7 +82,10 @@ impl Engine {
                 host.engine_id = identity(&paths)?;
                 let records = records(&paths)?;
                 let in_use: Vec<_> = records.iter().map(|(record, _)| record.image_id).collect();
+                let mut certificates = vec![PathBuf::from("/etc/docker/certs.d")];
+                certificates.extend(host_config.registry_certificates);
                 let registry = registry::Config {
+                    certificates,
                     mirrors: host_config.registry_mirrors,
                     insecure: host_config.insecure_registries,
                     ..registry::Config::default()

@@ -13,11 +13,11 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    fake_registry::{honest, serve},
+    fake_registry::{Shelf, honest, serve},
     tests::{Sample, leftovers, paths, sample},
     *,
 };
-use crate::request::PullImage;
+use crate::request::{PullImage, PushImage};
 
 /// The layers are shared with nothing; two of them, so that a failpoint may hit between.
 fn victim() -> Sample {
@@ -37,6 +37,9 @@ async fn act_on(images: &Images, act: &str, name: &str) -> Result<()> {
             .map(drop),
         "pull" => {
             images.pull(PullImage { reference: name.to_owned(), ..PullImage::default() }, progress).await.map(drop)
+        }
+        "push" => {
+            images.push(PushImage { reference: name.to_owned(), ..PushImage::default() }, progress).await.map(drop)
         }
         "rmi" => images.remove(name, false, &[]).await.map(drop),
         other => panic!("{other} is no verb"),
@@ -59,6 +62,11 @@ fn child(test: &str) -> Command {
     command
 }
 
+/// What a failed verb left, but for what came of blobs, which the next pull goes on with.
+fn left(root: &Path) -> Vec<String> {
+    leftovers(root).into_iter().filter(|path| !path.contains("/ingest/")).collect()
+}
+
 /// Everything of the victim is here, or nothing.
 fn check(root: &Path, name: &str, case: &str) -> bool {
     let images = open(root);
@@ -72,7 +80,7 @@ fn check(root: &Path, name: &str, case: &str) -> bool {
         Err(error) => {
             assert_eq!(error.kind(), crate::error::ErrorKind::NotFound, "{case}");
             assert!(images.list().is_empty(), "{case}: an image without its name");
-            assert_eq!(leftovers(root), Vec::<String>::new(), "{case}");
+            assert_eq!(left(root), Vec::<String>::new(), "{case}");
             false
         }
     }
@@ -116,6 +124,67 @@ async fn a_verb_that_dies_or_fails_is_done_or_undone() {
             assert_eq!(check(folder.path(), &name, &case), act != "rmi", "{case}");
         }
     }
+}
+
+/// Layers without compressed blobs, so that a push makes them.
+async fn load_plain(root: &Path, name: &str) {
+    let (progress, _listener) = mpsc::channel(64);
+    open(root).load(Cursor::new(victim().docker_archive(&[name])), progress).await.unwrap();
+}
+
+async fn died_at(case: &str, act: &str, root: &Path, name: &str) -> std::process::ExitStatus {
+    let mut command = child("act");
+    command.env("DARSENA_FAILPOINT", case).env("DARSENA_TEST_ROOT", root);
+    command.env("DARSENA_TEST_ACT", act).env("DARSENA_TEST_NAME", name);
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap().status
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_that_dies_or_fails_loses_nothing_and_works_again() {
+    let shelf = std::sync::Mutex::new(Shelf::default());
+    let (host, _) = serve(move |ask| shelf.lock().unwrap().answer(ask)).await;
+    for (number, point) in fault::names().iter().filter(|name| name.starts_with("push.")).enumerate() {
+        for action in ["kill", "error"] {
+            let case = format!("{point}={action}");
+            let folder = tempfile::tempdir().unwrap();
+            let name = format!("{host}/web{number}{action}:1");
+            load_plain(folder.path(), &name).await;
+            let ended = died_at(&case, "push", folder.path(), &name).await;
+            match action {
+                "kill" => assert_eq!(ended.signal(), Some(9), "{case} was not reached"),
+                _ => assert!(!ended.success(), "{case}: the answer is true"),
+            }
+            assert!(check(folder.path(), &name, &case));
+            let images = open(folder.path());
+            let again = act_on(&images, "push", &name).await;
+            assert!(again.is_ok(), "{case}: {again:?}");
+            let digests = images.get(&name).unwrap().summary.digests;
+            assert_eq!(digests.len(), 1, "{case}");
+            // It can be had back, and nothing stays that is not its own.
+            images.remove(&name, false, &[]).await.unwrap();
+            assert_eq!(left(folder.path()), Vec::<String>::new(), "{case}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pull_goes_on_where_the_engine_died() {
+    let image = Arc::new(sample(&[&super::pull_tests::noise(2_000_000)]));
+    let served = Arc::clone(&image);
+    let (host, asked) = serve(move |ask| honest(&served, ask)).await;
+    let (folder, name) = (tempfile::tempdir().unwrap(), format!("{host}/web:1"));
+    // The first part is the config.
+    let ended = died_at("pull.part=kill@3", "pull", folder.path(), &name).await;
+    assert_eq!(ended.signal(), Some(9));
+    let layer = Digest::of(&image.blobs[0]);
+    let kept = fs::metadata(paths(folder.path()).ingests().join(layer.hex())).unwrap().len();
+    assert!(kept > 0 && kept < image.blobs[0].len() as u64);
+    asked.lock().unwrap().clear();
+    act_on(&open(folder.path()), "pull", &name).await.unwrap();
+    let asked = asked.lock().unwrap();
+    let ranges: Vec<_> =
+        asked.iter().filter(|ask| ask.path.contains(&layer.to_string())).map(|ask| ask.header("range")).collect();
+    assert_eq!(ranges, [format!("bytes={kept}-")]);
 }
 
 /// Kills the registry with the test.

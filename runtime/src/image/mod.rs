@@ -10,7 +10,9 @@
 //!
 //! Readers never wait for the disk: they get the state of the last finished change.
 
+mod amend;
 pub mod archive;
+pub mod edit;
 mod name;
 mod record;
 mod remove;

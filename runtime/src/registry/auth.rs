@@ -20,6 +20,8 @@ pub type TokenKey = (String, String, String);
 pub struct Token {
     /// Goes behind `Bearer`.
     pub text: String,
+    /// What further tokens can be had for instead of a password; only when it was asked for.
+    pub identity: Option<String>,
     until: Instant,
 }
 
@@ -34,6 +36,19 @@ impl Token {
     pub fn is_fresh(&self) -> bool {
         Instant::now() < self.until
     }
+}
+
+/// What a token realm is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Where.
+    pub realm: &'a str,
+    /// For whom.
+    pub service: &'a str,
+    /// For what; several with spaces between them.
+    pub scope: &'a str,
+    /// An identity token is wanted too.
+    pub offline: bool,
 }
 
 /// What a registry asks for.
@@ -133,7 +148,7 @@ impl Client {
     pub(super) async fn token(
         &self,
         registry: &Url,
-        challenge: (&str, &str, &str),
+        asked: Asked<'_>,
         lax: bool,
         auth: Option<&RegistryAuth>,
     ) -> Result<Token, Error> {
@@ -144,16 +159,18 @@ impl Client {
             #[serde(default)]
             access_token: String,
             #[serde(default)]
+            refresh_token: String,
+            #[serde(default)]
             expires_in: Option<u64>,
         }
-        let (realm, service, scope) = challenge;
+        let Asked { realm, service, scope, offline } = asked;
         let host = registry.host_str().unwrap_or_default().to_owned();
         let (mut realm, may_see) =
             checked_realm(realm, registry).map_err(|why| Error::Challenge { host: host.clone(), why })?;
         let auth = auth.filter(|_| may_see);
         let realm_host = realm.host_str().unwrap_or_default().to_owned();
         // Certificates nobody vouches for are for the registry's own host alone.
-        let http = self.http(lax && realm_host == host)?;
+        let http = self.http(&super::request::shown_host(&realm), lax && realm_host == host)?;
         let identity = auth.map(|auth| auth.identity_token.as_str()).filter(|token| !token.is_empty());
         let request = if let Some(identity) = identity {
             let mut form = realm.clone();
@@ -169,10 +186,14 @@ impl Client {
         } else {
             {
                 let mut query = realm.query_pairs_mut();
-                for (key, value) in [("service", service), ("scope", scope)] {
-                    if !value.is_empty() {
-                        query.append_pair(key, value);
-                    }
+                if !service.is_empty() {
+                    query.append_pair("service", service);
+                }
+                for one in scope.split_whitespace() {
+                    query.append_pair("scope", one);
+                }
+                if offline {
+                    query.append_pair("offline_token", "true").append_pair("client_id", "darsena");
                 }
                 if let Some(auth) = auth.filter(|auth| !auth.username.is_empty()) {
                     query.append_pair("account", &auth.username);
@@ -193,7 +214,7 @@ impl Client {
         };
         let status = response.status();
         if matches!(status.as_u16(), 400 | 401 | 403) {
-            return Err(Error::Unauthorized("incorrect username or password".to_owned()));
+            return Err(Error::Unauthorized("unauthorized: incorrect username or password".to_owned()));
         }
         if !status.is_success() {
             let retry_after = super::request::retry_after(response.headers());
@@ -208,7 +229,8 @@ impl Client {
             return Err(challenge("its token realm sent no token"));
         }
         let life = answer.expires_in.map_or(DEFAULT_LIFE, |seconds| Duration::from_secs(seconds.min(24 * 3600)));
-        Ok(Token { text, until: Instant::now() + life.mul_f32(0.9) })
+        let identity = Some(answer.refresh_token).filter(|token| offline && !token.is_empty());
+        Ok(Token { text, identity, until: Instant::now() + life.mul_f32(0.9) })
     }
 }
 

@@ -22,21 +22,25 @@ pub struct Endpoint {
 impl Endpoint {
     /// All endpoints of a registry, in the order to be tried.
     pub fn of(host: &str, config: &Config) -> Vec<Self> {
-        let hub = host == "docker.io";
         let mut all = Vec::new();
-        if hub {
+        if host == "docker.io" {
             all.extend(config.mirrors.iter().filter_map(|mirror| Self::mirror(mirror)));
         }
-        let host = if hub { "registry-1.docker.io" } else { host };
+        all.push(Self::itself(host, config));
+        all
+    }
+
+    /// The registry itself.
+    pub fn itself(host: &str, config: &Config) -> Self {
+        let host = if host == "docker.io" { "registry-1.docker.io" } else { host };
         let insecure = is_loopback(host) || config.insecure.iter().any(|listed| listed == host);
-        all.push(Self {
+        Self {
             host: host.to_owned(),
             prefix: String::new(),
             plain: if insecure { None } else { Some(false) },
             lax: insecure,
             mirror: false,
-        });
-        all
+        }
     }
 
     fn mirror(address: &str) -> Option<Self> {

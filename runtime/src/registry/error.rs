@@ -70,8 +70,11 @@ pub enum Error {
         detail: String,
     },
     /// Credentials are missing or wrong.
-    #[error("unauthorized: {0}")]
+    #[error("{0}")]
     Unauthorized(String),
+    /// The registry wants a name and password, and there is none.
+    #[error("no basic auth credentials")]
+    NoCredentials,
     /// The index has nothing for this platform.
     #[error("no matching manifest for {0} in the manifest list entries")]
     NoPlatform(oci::Platform),
@@ -94,6 +97,16 @@ pub enum Error {
         what: &'static str,
         /// The most.
         limit: u64,
+    },
+    /// The registry says that it stored something else than it was given.
+    #[error("registry {host} stored {found} instead of {wanted}")]
+    Stored {
+        /// Which.
+        host: String,
+        /// Given.
+        wanted: Digest,
+        /// Said.
+        found: Digest,
     },
     /// A redirect that is not followed.
     #[error("registry {host}: {why}")]
@@ -143,6 +156,11 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Trying again may help with a registry that was reached just now: it may be starting anew.
+    pub(super) fn is_passing(&self) -> bool {
+        self.is_transient() || matches!(self, Self::Unreachable { .. })
+    }
 }
 
 impl From<Error> for crate::error::Error {
@@ -153,13 +171,14 @@ impl From<Error> for crate::error::Error {
             Error::NoManifest { .. } | Error::NoRepository { .. } | Error::Denied { .. } | Error::NoPlatform(_) => {
                 ErrorKind::NotFound
             }
-            Error::Unauthorized(_) => ErrorKind::Unauthorized,
+            Error::Unauthorized(_) | Error::NoCredentials => ErrorKind::Unauthorized,
             Error::Setup(_) => ErrorKind::Internal,
             Error::Unreachable { .. }
             | Error::Broken { .. }
             | Error::Stalled { .. }
             | Error::Status { .. }
             | Error::ManifestDigest { .. }
+            | Error::Stored { .. }
             | Error::TooLarge { .. }
             | Error::BlobSize { .. }
             | Error::Redirect { .. }

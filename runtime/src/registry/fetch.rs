@@ -13,7 +13,11 @@ use reqwest::{
 };
 use tokio::sync::mpsc;
 
-use super::{Client, Endpoint, Error, error::root_cause, request::read_capped};
+use super::{
+    Client, Endpoint, Error, Purpose,
+    error::root_cause,
+    request::{MIN_BYTES_PER_SECOND, read_capped},
+};
 use crate::{
     digest::Digest,
     oci::{ACCEPT_MANIFESTS, Descriptor, MAX_MANIFEST_BYTES},
@@ -21,10 +25,10 @@ use crate::{
     request::RegistryAuth,
 };
 
-const TRIES: u32 = 5;
+pub(super) const TRIES: u32 = 5;
+/// Connections that bring this much may break as often as they like.
+pub(super) const PROGRESS_BYTES: u64 = 1 << 20;
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
-/// Slower than this for a whole stall period is as good as nothing.
-const MIN_BYTES_PER_SECOND: u64 = 1 << 10;
 /// Chunks on their way to the disk; when full the network waits.
 const CHUNKS: usize = 64;
 
@@ -43,16 +47,17 @@ pub trait Sink: Send + 'static {
 pub struct Repository {
     pub(super) client: Client,
     pub(super) endpoint: Endpoint,
-    pub(super) name: Reference,
+    /// None is the registry itself.
+    pub(super) name: Option<Reference>,
     pub(super) auth: Option<RegistryAuth>,
+    pub(super) purpose: Purpose,
 }
 
 impl Repository {
-    pub(super) fn new(client: Client, endpoint: Endpoint, name: Reference, auth: Option<RegistryAuth>) -> Self {
-        Self { client, endpoint, name, auth }
-    }
-
-    async fn retried<T, F: Future<Output = Result<T, Error>>>(&self, mut work: impl FnMut() -> F) -> Result<T, Error> {
+    pub(super) async fn retried<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        mut work: impl FnMut() -> F,
+    ) -> Result<T, Error> {
         let mut tries = 1;
         loop {
             match work().await {
@@ -66,7 +71,7 @@ impl Repository {
     }
 
     /// What the registry asked for, or twice as long each time.
-    fn pause(&self, tries: u32, error: &Error) -> Duration {
+    pub(super) fn pause(&self, tries: u32, error: &Error) -> Duration {
         match error {
             Error::Status { retry_after: Some(pause), .. } => *pause,
             _ => (self.client.config().backoff * 2_u32.pow(tries - 1)).min(MAX_BACKOFF),
@@ -101,13 +106,16 @@ impl Repository {
     /// Fetches a blob, going on where a broken connection left off. `progress` gets the bytes so far.
     pub async fn blob<S: Sink>(&self, descriptor: &Descriptor, sink: S, progress: impl Fn(u64)) -> Result<S, Error> {
         let mut sink = sink;
-        let mut tries = 1;
+        let (mut tries, mut best) = (1, sink.offset());
         loop {
             let (back, result) = self.blob_once(descriptor, sink, &progress).await?;
             sink = back;
+            if sink.offset() > best + PROGRESS_BYTES {
+                (tries, best) = (1, sink.offset());
+            }
             match result {
                 Ok(()) => return Ok(sink),
-                Err(error) if tries < TRIES && error.is_transient() => {
+                Err(error) if tries < TRIES && error.is_passing() => {
                     tracing::debug!(digest = %descriptor.digest, at = sink.offset(), %error, "a fetch broke off");
                     tokio::time::sleep(self.pause(tries, &error)).await;
                     tries += 1;

@@ -1,25 +1,33 @@
-//! Client of image registries (OCI distribution API): resolves names, fetches blobs. Async.
+//! Client of image registries (OCI distribution API): resolves names, fetches and uploads blobs. Async.
+//!
+//! One request, with what it takes to be let in, is in `request`; who we are and whom we trust in `auth` and `connect`;
+//! getting in `fetch`, giving in `upload`, lists and logging in in `ask`.
 //!
 //! What comes from a registry is hostile until its digest is checked. Credentials go to the registry they are for, and
 //! to the token realm it announces over https or on its own host, never anywhere else. Everything has a limit: sizes,
-//! redirects, tries, waits. It stores nothing: blobs go into a [`Sink`].
+//! redirects, tries, waits. It stores nothing: blobs go into a [`Sink`] and come from a [`Source`].
 
+mod ask;
 mod auth;
+mod connect;
 mod endpoint;
 mod error;
 mod fetch;
 mod request;
+mod upload;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use self::{auth::Token, endpoint::Endpoint};
+use self::{auth::Token, connect::Clients, endpoint::Endpoint};
 pub use self::{
     error::Error,
     fetch::{Repository, Sink},
+    upload::{Put, Source, Told},
 };
 use crate::{
     digest::Digest,
@@ -38,6 +46,10 @@ pub struct Config {
     pub mirrors: Vec<String>,
     /// `host[:port]` with plain http or certificates nobody vouches for; loopback always is.
     pub insecure: Vec<String>,
+    /// Folders with certificates by host, as in `/etc/docker/certs.d`.
+    pub certificates: Vec<PathBuf>,
+    /// Bytes one request uploads at most.
+    pub chunk: Option<u64>,
     /// Wait before the first retry; doubled each time.
     pub backoff: Duration,
     /// How long nothing, or next to nothing, may come.
@@ -47,7 +59,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let (backoff, stall) = (Duration::from_millis(500), Duration::from_secs(30));
-        Self { mirrors: Vec::new(), insecure: Vec::new(), backoff, stall }
+        Self { mirrors: Vec::new(), insecure: Vec::new(), certificates: Vec::new(), chunk: None, backoff, stall }
     }
 }
 
@@ -58,11 +70,21 @@ pub struct Client(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     config: Config,
-    strict: OnceLock<Result<reqwest::Client, String>>,
-    lax: OnceLock<Result<reqwest::Client, String>>,
+    clients: Clients,
+    /// Origins that want name and password with each request.
+    basic: Mutex<HashSet<String>>,
     tokens: Mutex<HashMap<auth::TokenKey, Token>>,
     /// The scheme a host that may have either was found to speak.
     plain: Mutex<HashMap<String, bool>>,
+}
+
+/// What is to be done with a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Only read.
+    Pull,
+    /// Read and write.
+    Push,
 }
 
 /// What a name points to.
@@ -85,8 +107,8 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self(Arc::new(Shared {
             config,
-            strict: OnceLock::new(),
-            lax: OnceLock::new(),
+            clients: Clients::default(),
+            basic: Mutex::default(),
             tokens: Mutex::default(),
             plain: Mutex::default(),
         }))
@@ -97,18 +119,23 @@ impl Client {
         &self.0.config
     }
 
-    fn http(&self, lax: bool) -> Result<&reqwest::Client, Error> {
-        let cell = if lax { &self.0.lax } else { &self.0.strict };
-        let built = cell.get_or_init(|| {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .tls_danger_accept_invalid_certs(lax)
-                .connect_timeout(self.0.config.stall)
-                .user_agent(concat!("darsena/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .map_err(|error| error::root_cause(&error))
-        });
-        built.as_ref().map_err(|error| Error::Setup(error.clone()))
+    fn http(&self, host: &str, lax: bool) -> Result<reqwest::Client, Error> {
+        self.0.clients.get(host, lax, &self.0.config)
+    }
+
+    /// The repository at its own registry, no mirror.
+    pub fn repository(&self, reference: &Reference, purpose: Purpose, auth: Option<RegistryAuth>) -> Repository {
+        self.at(Endpoint::itself(reference.host(), &self.0.config), Some(reference.repository()), purpose, auth)
+    }
+
+    fn at(
+        &self,
+        endpoint: Endpoint,
+        name: Option<Reference>,
+        purpose: Purpose,
+        auth: Option<RegistryAuth>,
+    ) -> Repository {
+        Repository { client: self.clone(), endpoint, name, auth, purpose }
     }
 
     /// Finds the image a name means for this platform, at the mirrors first where they count.
@@ -121,7 +148,7 @@ impl Client {
         let mut last = None;
         for endpoint in Endpoint::of(reference.host(), &self.0.config) {
             let auth = if endpoint.mirror { None } else { auth.cloned() };
-            let repository = Repository::new(self.clone(), endpoint, reference.repository(), auth);
+            let repository = self.at(endpoint, Some(reference.repository()), Purpose::Pull, auth);
             match self.resolve_at(repository, reference, platform).await {
                 Ok(resolved) => return Ok(resolved),
                 Err(error) => {
@@ -163,6 +190,11 @@ impl Client {
         tokens.get(key).filter(|token| token.is_fresh()).map(|token| token.text.clone())
     }
 
+    fn identity(&self, key: &auth::TokenKey) -> Option<String> {
+        let tokens = self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.get(key).and_then(|token| token.identity.clone())
+    }
+
     fn keep_token(&self, key: auth::TokenKey, token: Token) {
         let mut tokens = self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.retain(|_, token| token.is_fresh());
@@ -171,6 +203,14 @@ impl Client {
 
     fn forget_token(&self, key: &auth::TokenKey) {
         self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    fn is_basic(&self, origin: &str) -> bool {
+        self.0.basic.lock().unwrap_or_else(PoisonError::into_inner).contains(origin)
+    }
+
+    fn learn_basic(&self, origin: &str) {
+        self.0.basic.lock().unwrap_or_else(PoisonError::into_inner).insert(origin.to_owned());
     }
 
     fn known_plain(&self, host: &str) -> Option<bool> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::document::Document;
 use crate::digest::{Digest, ImageId};
 
 /// One repository.
@@ -56,6 +57,23 @@ pub struct Manifest {
     pub blobs: Vec<Digest>,
     /// Manifests it names.
     pub manifests: Vec<Digest>,
+}
+
+impl Manifest {
+    /// Of a document that comes now.
+    pub fn of(document: &Document, size: u64) -> Self {
+        Self {
+            media_type: document.media_type.clone(),
+            size,
+            content_bytes: document.blobs.iter().map(|blob| blob.size).sum(),
+            pushed_at: Timestamp::now(),
+            subject: document.subject,
+            artifact_type: document.artifact_type.clone(),
+            annotations: document.annotations.clone(),
+            blobs: document.blobs.iter().map(|blob| blob.digest).collect(),
+            manifests: document.manifests.iter().map(|manifest| manifest.digest).collect(),
+        }
+    }
 }
 
 impl Record {

@@ -18,10 +18,13 @@ use crate::{
     db::audit::Outcome,
 };
 
+pub mod api_tokens;
 pub mod audit;
 pub mod containers;
 pub mod images;
 pub mod operation;
+pub mod registry;
+pub mod registry_access;
 pub mod sessions;
 pub mod system;
 pub mod usage;

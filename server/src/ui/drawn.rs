@@ -11,7 +11,7 @@ use runtime::{
 };
 
 use super::{
-    account::AccountPage,
+    account::{AccountPage, Told},
     audit::{self, Asked},
     confirm::{Confirm, Line},
     container::{OverviewPage, StatsPage},
@@ -26,11 +26,13 @@ use super::{
     operations::{self, Item},
     overview,
     page::{Notice, Page},
+    registry::{self, samples::repository},
     sign_in::{SetUpPage, SignInPage},
 };
 use crate::{
     i18n::{Language, Texts},
     ops::{
+        api_tokens::ApiTokenRow,
         audit::Wholeness,
         operation::{OperationRow, Snapshot, View},
         sessions::SessionRow,
@@ -199,6 +201,16 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         created_at: now().as_microsecond() - 4_000_000_000,
         seen_at: now().as_microsecond() - 60_000_000,
     };
+    let token = ApiTokenRow {
+        id: 1,
+        user_id: 1,
+        name: "ci <bot>".into(),
+        hash: Vec::new(),
+        rights: "operate".into(),
+        created_at: now().as_microsecond() - 4_000_000_000,
+        used_at: Some(now().as_microsecond()),
+        expires_at: Some(now().as_microsecond() + 4_000_000_000),
+    };
     let preferences =
         Preferences { theme: "system".into(), language: String::new(), density: "dense".into(), keys: true };
     let confirm = Confirm {
@@ -323,7 +335,38 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
                 preferences,
                 &[session(1), session(2)],
                 1,
-                (t.get("account-present-wrong"), String::new()),
+                &[token],
+                Told { present_wrong: t.get("account-present-wrong"), token: "darsena_1_ff".into(), ..Told::default() },
+                now(),
+            )
+            .render()
+            .expect("drawn"),
+        ),
+        (
+            "registry",
+            registry::ListPage::new(
+                page(t, &t.get("nav-registry"), "registry"),
+                t,
+                "127.0.0.1:8080".into(),
+                &[repository("shop/api", now()), repository("datalab/etl", now())],
+                now(),
+            )
+            .render()
+            .expect("drawn"),
+        ),
+        (
+            "registry-empty",
+            registry::ListPage::new(page(t, &t.get("nav-registry"), "registry"), t, "reg.example".into(), &[], now())
+                .render()
+                .expect("drawn"),
+        ),
+        (
+            "repository",
+            registry::DetailPage::new(
+                page(t, "shop/api", "registry"),
+                t,
+                "127.0.0.1:8080",
+                &repository("shop/api", now()),
                 now(),
             )
             .render()

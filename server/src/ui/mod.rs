@@ -26,8 +26,10 @@ pub mod launch_form;
 pub mod operations;
 pub mod overview;
 pub mod page;
+pub mod registry;
 pub mod request;
 pub mod sign_in;
+pub mod tokens;
 pub mod upload;
 
 #[cfg(test)]

@@ -62,8 +62,7 @@ impl Images {
         }
         let diff_ids = config.diff_ids().to_vec();
         if diff_ids.len() != manifest.layers.len() {
-            let text =
-                format!("the manifest has {} layers, its config {}", manifest.layers.len(), diff_ids.len());
+            let text = format!("the manifest has {} layers, its config {}", manifest.layers.len(), diff_ids.len());
             return Err(invalid(text));
         }
         let parts = manifest.layers.iter().zip(diff_ids).zip(config.chains());

@@ -95,15 +95,18 @@ impl Serving {
         for (tag, id) in names {
             if tags.get(&tag).and_then(|view| view.image) != Some(id) {
                 let size = self.0.size(id).unwrap_or(0);
-                tags.insert(tag.clone(), TagView {
-                    tag,
-                    digest: None,
-                    content_bytes: size,
-                    manifests: 0,
-                    pushed_at: None,
-                    pushed_by: String::new(),
-                    image: Some(id),
-                });
+                tags.insert(
+                    tag.clone(),
+                    TagView {
+                        tag,
+                        digest: None,
+                        content_bytes: size,
+                        manifests: 0,
+                        pushed_at: None,
+                        pushed_by: String::new(),
+                        image: Some(id),
+                    },
+                );
             }
         }
         let manifests = || record.iter().flat_map(|record| &record.manifests);
@@ -144,7 +147,8 @@ impl Serving {
 fn known(record: Option<&Record>, tag: &str, points: &Tag) -> TagView {
     let manifest = record.and_then(|record| record.manifests.get(&points.digest));
     let inner = |digest: &Digest| record.and_then(|record| record.manifests.get(digest));
-    let below: u64 = manifest.iter().flat_map(|one| &one.manifests).filter_map(inner).map(|one| one.content_bytes).sum();
+    let below: u64 =
+        manifest.iter().flat_map(|one| &one.manifests).filter_map(inner).map(|one| one.content_bytes).sum();
     TagView {
         tag: tag.to_owned(),
         digest: Some(points.digest),

@@ -128,25 +128,20 @@ impl Images {
         }
         let image = self.land(&put.repository, &document, &put.bytes, &names, lease).await?;
         fault::point("serve.image").map_err(Error::from_fault)?;
-        if image.is_none() && let Some(tag) = &tag {
+        if image.is_none()
+            && let Some(tag) = &tag
+        {
             self.unname_tag(served, &put.repository, tag).await?;
         }
         let images = self.clone();
-        let landed =
-            Landed { digest, subject: document.subject, image, name: if tag.is_some() { name } else { name.at(digest) }.familiar() };
+        let landed = Landed {
+            digest,
+            subject: document.subject,
+            image,
+            name: if tag.is_some() { name } else { name.at(digest) }.familiar(),
+        };
         blocking(move || {
-            let content_bytes = document.blobs.iter().map(|blob| blob.size).sum();
-            let manifest = repositories::Manifest {
-                media_type: document.media_type,
-                size: put.bytes.len() as u64,
-                content_bytes,
-                pushed_at: Timestamp::now(),
-                subject: document.subject,
-                artifact_type: document.artifact_type,
-                annotations: document.annotations,
-                blobs: document.blobs.iter().map(|blob| blob.digest).collect(),
-                manifests: document.manifests.iter().map(|manifest| manifest.digest).collect(),
-            };
+            let manifest = repositories::Manifest::of(&document, put.bytes.len() as u64);
             images.0.content.put(&put.bytes)?;
             images.sync()?;
             fault::point("serve.documents").map_err(Error::from_fault)?;

@@ -21,6 +21,8 @@ mod offered;
 mod removal;
 mod uploads;
 
+use futures_util::future::{BoxFuture, FutureExt as _};
+
 use super::{Engine, images::Images};
 use crate::{
     error::{Error, Result},
@@ -53,15 +55,18 @@ impl ServedAs {
 
     /// Every name of it.
     fn hosts(&self) -> impl Iterator<Item = &str> {
-        [self.host.as_str()].into_iter().chain(self.others.iter().map(String::as_str).filter(|other| *other != self.host))
+        [self.host.as_str()]
+            .into_iter()
+            .chain(self.others.iter().map(String::as_str).filter(|other| *other != self.host))
     }
 }
 
 fn named(host: &str, repository: &str, tag: &str) -> Result<Reference> {
-    let invalid = |_| Error::from(Refusal::NameInvalid(format!("{repository}:{tag} is not a repository and a tag")));
-    let name: Reference = format!("{host}/{repository}:{tag}").parse().map_err(invalid)?;
+    let invalid = || Error::from(Refusal::NameInvalid(format!("{repository}:{tag} is not a repository and a tag")));
+    let name: Reference = format!("{host}/{repository}:{tag}").parse().map_err(|_| invalid())?;
     // A text with another `:` or `/` in it would be read as another name.
-    if name.path() == repository && name.tag() == Some(tag) && name.digest().is_none() { Ok(name) } else { Err(invalid(())) }
+    let same = name.path() == repository && name.tag() == Some(tag) && name.digest().is_none();
+    if same { Ok(name) } else { Err(invalid()) }
 }
 
 /// Whether this can be a repository.
@@ -77,15 +82,48 @@ pub fn is_tag(tag: &str) -> bool {
 
 /// The registry's verbs; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Serving(pub(super) Images);
+pub struct Serving(pub(in crate::engine) Images);
 
 impl Engine {
     /// The registry this engine's content can be served as.
     pub fn serving(&self) -> Serving {
         Serving(self.inner.images.clone())
     }
-}
 
-#[cfg(test)]
-#[path = "../serving_tests.rs"]
-mod tests;
+    /// Takes a manifest whose blobs are here; see [`Serving::put_manifest`].
+    ///
+    /// # Errors
+    /// A [`Refusal`], or a failure; nothing has changed then.
+    pub fn push_here<'a>(&'a self, served: &'a ServedAs, put: PutManifest) -> BoxFuture<'a, Result<Landed>> {
+        async move {
+            let landed = self.serving().put_manifest(served, put).await?;
+            if let Some(id) = landed.image {
+                self.tell_image("tag", &id.to_string(), &landed.name);
+            }
+            Ok(landed)
+        }
+        .boxed()
+    }
+
+    /// Removes a tag or a manifest; see [`Serving::remove`].
+    ///
+    /// # Errors
+    /// A [`Refusal`], or a failure.
+    pub fn remove_here<'a>(
+        &'a self,
+        served: &'a ServedAs,
+        repository: &'a str,
+        reference: &'a str,
+        all: bool,
+    ) -> BoxFuture<'a, Result<Removed>> {
+        async move {
+            let removed = self.serving().remove(served, repository, reference, all, self.image_users()).await?;
+            for tag in &removed.tags {
+                let name = format!("{}/{repository}:{tag}", served.host);
+                self.tell_image("untag", &name, &name);
+            }
+            Ok(removed)
+        }
+        .boxed()
+    }
+}

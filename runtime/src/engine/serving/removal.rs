@@ -54,7 +54,8 @@ impl Serving {
         if digest.is_some() && named_by {
             return Err(Refusal::Needed(format!("an index of {repository} still names {}", removed.digest)).into());
         }
-        let (images, served, repository, gone) = (self.0.clone(), served.clone(), repository.to_owned(), removed.clone());
+        let (images, served, repository, gone) =
+            (self.0.clone(), served.clone(), repository.to_owned(), removed.clone());
         let done = blocking(move || images.remove_pushed(&served, &repository, &gone, digest.is_some(), all, &users));
         done.await?;
         Ok(removed)
