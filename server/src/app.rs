@@ -7,7 +7,7 @@ use runtime::Engine;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::gate::Gate,
+    auth::{gate::Gate, seal::Vault},
     db::Db,
     ops::{operation::Operations, registry_access::Desk, usage::Readings},
 };
@@ -32,6 +32,8 @@ pub struct Inner {
     pub gate: Gate,
     /// What serving the registry needs in memory.
     pub registry: Desk,
+    /// Seals the secrets that are kept.
+    pub vault: Vault,
     /// Cancelled when the server is to end: long answers (events, logs) end then.
     pub shutdown: CancellationToken,
     /// The docker socket's path, when it is on.
@@ -40,7 +42,7 @@ pub struct Inner {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(db: Db, engine: Engine, docker_socket: Option<PathBuf>, registry: Desk) -> Self {
+    pub fn new(db: Db, engine: Engine, vault: Vault, docker_socket: Option<PathBuf>, registry: Desk) -> Self {
         Self(Arc::new(Inner {
             db,
             engine,
@@ -49,6 +51,7 @@ impl App {
             readings: Readings::default(),
             gate: Gate::default(),
             registry,
+            vault,
             shutdown: CancellationToken::new(),
             docker_socket,
         }))

@@ -79,6 +79,9 @@ pub struct Options {
     /// The name images pushed here get, where it is not the address they were pushed to: `registry.example`.
     #[arg(long, global = true, env = "DARSENA_REGISTRY_HOST", value_name = "HOST")]
     pub registry_host: Option<String>,
+    /// A folder with certificates by registry host, as /etc/docker/certs.d, which is read too; may be given several times.
+    #[arg(long, global = true, env = "DARSENA_REGISTRY_CERTS", value_name = "DIR", value_delimiter = ',')]
+    pub registry_certs: Vec<PathBuf>,
     /// The configuration file (TOML).
     #[arg(long, global = true, env = "DARSENA_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -97,6 +100,8 @@ struct File {
     #[serde(default)]
     insecure_registries: Vec<String>,
     registry_host: Option<String>,
+    #[serde(default)]
+    registry_certs: Vec<PathBuf>,
     /// Further names this server answers to; `https://name` where a proxy in front of it speaks https.
     #[serde(default)]
     hosts: Vec<String>,
@@ -119,6 +124,8 @@ pub struct Config {
     pub insecure_registries: Vec<String>,
     /// The name of the served registry.
     pub registry_host: Option<String>,
+    /// Folders with certificates by registry host.
+    pub registry_certs: Vec<PathBuf>,
     /// Further names this server answers to.
     pub hosts: Vec<String>,
 }
@@ -152,6 +159,11 @@ impl Config {
             registry_mirrors: or(options.registry_mirror, file.registry_mirrors),
             insecure_registries: or(options.insecure_registry, file.insecure_registries),
             registry_host: options.registry_host.or(file.registry_host),
+            registry_certs: if options.registry_certs.is_empty() {
+                file.registry_certs
+            } else {
+                options.registry_certs
+            },
             hosts: file.hosts,
             run,
         };
@@ -177,6 +189,11 @@ impl Config {
             return Err(format!("a registry mirror is written http://… or https://…, not {mirror}"));
         }
         Ok(config)
+    }
+
+    /// The file with the key that secrets in the database are sealed with.
+    pub fn secrets_key(&self) -> PathBuf {
+        self.data.join("secrets.key")
     }
 
     /// The database file.

@@ -27,7 +27,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     app::App,
-    auth::origin::Hosts,
+    auth::{origin::Hosts, seal::Vault},
     config::{Admin, Command, CommandLine, Config, Options},
     db::Db,
 };
@@ -83,6 +83,7 @@ fn engine_config(config: &Config) -> runtime::Config {
         run_root: config.run.clone(),
         registry_mirrors: config.registry_mirrors.clone(),
         insecure_registries: config.insecure_registries.clone(),
+        registry_certificates: config.registry_certs.clone(),
         monitor: MONITOR,
     }
 }
@@ -131,7 +132,8 @@ async fn serve_all(config: Config) -> Result<(), String> {
     db.interrupt_operations().await.map_err(|error| error.chain())?;
     let desk = ops::registry_access::Desk::open(&db, config.registry_host.as_deref(), address, &config.hosts);
     let desk = desk.await.map_err(|error| error.chain())?;
-    let app = App::new(db, engine, config.docker_socket.clone(), desk);
+    let vault = Vault::open(&config.secrets_key()).map_err(|error| error.chain())?;
+    let app = App::new(db, engine, vault, config.docker_socket.clone(), desk);
     welcome::install_once(&app).await.map_err(|error| error.chain())?;
     let socket = config.docker_socket.as_deref().map(docker::bind).transpose().map_err(|error| error.chain())?;
     let word = ops::sessions::open_set_up(&app).await.map_err(|error| error.chain())?;

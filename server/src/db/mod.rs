@@ -14,6 +14,7 @@ use sqlx::{
 pub mod api_tokens;
 pub mod audit;
 pub mod operations;
+pub mod registries;
 pub mod sessions;
 pub mod settings;
 pub mod users;

@@ -23,6 +23,7 @@ pub mod audit;
 pub mod containers;
 pub mod images;
 pub mod operation;
+pub mod registries;
 pub mod registry;
 pub mod registry_access;
 pub mod sessions;
