@@ -39,6 +39,10 @@ const VERBS: &[Verb] = &[
 
 pub fn tests(mut suite: Suite) -> Suite {
     for step in runtime::fault::NAMES.iter().copied() {
+        if step.starts_with("serve.") {
+            // Needs somebody who signs in: the group `serve` kills there.
+            continue;
+        }
         if step.starts_with("monitor.exit_") {
             suite = suite.test(&format!("{step}_killed"), |darsena| monitor_killed_at_exit(darsena, step));
         } else if step.starts_with("monitor.") {
