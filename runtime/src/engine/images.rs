@@ -174,6 +174,9 @@ impl Images {
         };
         let removed = removed.ok_or_else(in_use)??;
         let mut steps = removed.steps;
+        if let Err(error) = self.withdraw_offers() {
+            tracing::warn!(error = error.chain(), "an image that is gone is still offered");
+        }
         if let Some(image) = removed.image {
             // The image is gone for good: what fails from here on is left to the next start's sweep.
             match fault::point("rmi.layers").map_err(Error::from_fault).and_then(|()| self.free(&image)) {

@@ -309,6 +309,10 @@ async fn a_name_given_since_the_push_counts_and_a_push_renames_all() {
     }
     place.images.tag(&one.id().to_string(), &format!("{HOST}/web:1")).await.unwrap();
     assert_eq!(manifest(&serving, "web", "1").await.unwrap(), one.manifest);
+    place.images.tag(&two.id().to_string(), &format!("{HOST}/web:1")).await.unwrap();
+    place.images.remove("localhost:8080/web:1", false, &[]).await.unwrap();
+    assert_eq!(manifest(&serving, "web", "1").await.unwrap(), two.manifest, "what was pushed is there again");
+    place.images.tag(&one.id().to_string(), &format!("{HOST}/web:1")).await.unwrap();
     let user = ImageUser { container: "c".into(), image: one.id(), running: true };
     serving.remove(&served(), "web", "1", true, vec![user]).await.unwrap();
     assert!(place.images.get(&format!("{HOST}/web:1")).is_err());

@@ -20,6 +20,12 @@ impl Store {
         at.map(|(name, id)| (name.clone(), *id)).collect()
     }
 
+    /// The image has a name of this path and tag, at whatever registry.
+    pub fn is_named(&self, path: &str, tag: &str, id: ImageId) -> bool {
+        let is = |(name, named): (&Reference, &ImageId)| *named == id && name.path() == path && name.tag() == Some(tag);
+        self.state().names.iter().any(is)
+    }
+
     /// Takes a name off and leaves the image, even if it was its last.
     pub fn unname(&self, name: &Reference) -> Result<(), Error> {
         let _change = self.change();

@@ -164,21 +164,29 @@ impl Store {
         Ok(gone)
     }
 
-    /// Adds a manifest, and lets a tag point to it. All it needs is durable.
-    pub fn put(&self, name: &str, digest: Digest, manifest: Manifest, tag: Option<(String, Tag)>) -> Result<(), Error> {
+    /// Adds a manifest. All it needs is durable. `point` lets tags lead to it; answers what is not needed any more then.
+    pub fn put(
+        &self,
+        name: &str,
+        digest: Digest,
+        manifest: Manifest,
+        point: impl FnOnce(&mut Record),
+    ) -> Result<Vec<Digest>, Error> {
         let _change = self.change();
         let mut state = State::clone(&self.state());
         let mut record = state.records.get(name).map_or_else(|| Record::new(name), |record| Record::clone(record));
         let blobs = manifest.blobs.clone();
         record.manifests.insert(digest, manifest);
-        record.tags.extend(tag);
+        let before: Vec<Digest> = record.needed().collect();
+        point(&mut record);
+        let left: HashSet<Digest> = record.needed().collect();
         self.write(&record)?;
         state.records.insert(name.to_owned(), Arc::new(record));
         for blob in blobs {
             state.loose.remove(&self.paths, name, blob)?;
         }
         self.publish(state);
-        Ok(())
+        Ok(before.into_iter().filter(|digest| !left.contains(digest)).collect())
     }
 
     /// Changes a record that there is; an empty one goes. Answers what it needed before and does not any more: others
@@ -193,7 +201,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let left: HashSet<Digest> = record.needed().collect();
-        if record.tags.is_empty() && record.manifests.is_empty() {
+        if record.tags.is_empty() && record.offers.is_empty() && record.manifests.is_empty() {
             durable::remove(&self.paths.repository(name))?;
             state.records.remove(name);
         } else {

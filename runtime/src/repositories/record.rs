@@ -17,6 +17,9 @@ pub struct Record {
     pub created_at: Timestamp,
     /// Tags.
     pub tags: BTreeMap<String, Tag>,
+    /// Tags that stand for names images here have and that were never pushed: made when they are first pulled.
+    #[serde(default)]
+    pub offers: BTreeMap<String, Tag>,
     /// Manifests and indexes, tagged or not.
     pub manifests: BTreeMap<Digest, Manifest>,
 }
@@ -30,8 +33,6 @@ pub struct Tag {
     pub pushed_at: Timestamp,
     /// By whom; empty when the tag was not pushed.
     pub pushed_by: String,
-    /// It stands for a name an image here has, and goes with it.
-    pub offered: bool,
     /// The image it became here.
     pub image: Option<ImageId>,
 }
@@ -78,7 +79,13 @@ impl Manifest {
 
 impl Record {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), created_at: Timestamp::now(), tags: BTreeMap::new(), manifests: BTreeMap::new() }
+        Self {
+            name: name.to_owned(),
+            created_at: Timestamp::now(),
+            tags: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            manifests: BTreeMap::new(),
+        }
     }
 
     /// Every blob it needs, manifests among them.
@@ -97,7 +104,15 @@ impl Record {
         let tags = self.tags.iter().filter(|(_, tag)| tag.digest == digest).map(|(name, _)| name.clone());
         let tags: Vec<_> = tags.collect();
         self.tags.retain(|_, tag| tag.digest != digest);
+        self.offers.retain(|_, tag| tag.digest != digest);
         tags
+    }
+
+    /// Takes an offer back, and what only it led to.
+    pub fn withdraw(&mut self, tag: &str) {
+        if let Some(gone) = self.offers.remove(tag) {
+            self.prune_from(gone.digest);
+        }
     }
 
     /// Removes what nothing leads to from this manifest on: itself, if neither tag nor index has it, then likewise what
@@ -105,7 +120,7 @@ impl Record {
     pub fn prune_from(&mut self, digest: Digest) {
         let mut left = vec![digest];
         while let Some(digest) = left.pop() {
-            let is_tagged = self.tags.values().any(|tag| tag.digest == digest);
+            let is_tagged = self.tags.values().chain(self.offers.values()).any(|tag| tag.digest == digest);
             let is_named = self.manifests.values().any(|manifest| manifest.manifests.contains(&digest));
             if is_tagged || is_named {
                 continue;

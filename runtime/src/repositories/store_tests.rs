@@ -25,7 +25,13 @@ fn manifest(blobs: &[&[u8]], manifests: &[Digest], subject: Option<Digest>) -> M
 }
 
 fn tag(digest: Digest) -> Tag {
-    Tag { digest, pushed_at: Timestamp::now(), pushed_by: "ana".into(), offered: false, image: None }
+    Tag { digest, pushed_at: Timestamp::now(), pushed_by: "ana".into(), image: None }
+}
+
+fn point(digest: Digest) -> impl FnOnce(&mut Record) {
+    move |record| {
+        record.tags.insert("1".into(), tag(digest));
+    }
 }
 
 #[test]
@@ -36,7 +42,7 @@ fn a_repository_is_there_with_its_first_manifest_and_goes_with_its_last() {
     store.link("team/app", blob).unwrap();
     assert!(store.get("team/app").is_none() && store.has_blob("team/app", blob));
     assert!(!store.has_blob("team/other", blob), "knowing a digest opens nothing");
-    store.put("team/app", digest, manifest(&[b"layer"], &[], None), Some(("1".into(), tag(digest)))).unwrap();
+    store.put("team/app", digest, manifest(&[b"layer"], &[], None), point(digest)).unwrap();
     assert_eq!(fs::read_dir(store.paths.loose_blobs()).unwrap().count(), 0, "it is loose no more");
     let store = open(&folder);
     assert_eq!(store.get("team/app").unwrap().tags["1"].digest, digest);
@@ -89,7 +95,7 @@ fn an_unreadable_record_stops_nothing_and_is_kept() {
     let store = open(&folder);
     let digest = Digest::of(b"manifest");
     for name in ["a", "b"] {
-        store.put(name, digest, manifest(&[], &[], None), Some(("1".into(), tag(digest)))).unwrap();
+        store.put(name, digest, manifest(&[], &[], None), point(digest)).unwrap();
     }
     fs::write(store.paths.repository("a"), "torn").unwrap();
     for _ in 0..2 {

@@ -59,13 +59,12 @@ impl Desk {
     /// When the database can't be read or written.
     pub async fn open(db: &Db, host: Option<&str>, address: SocketAddr, names: &[String]) -> Result<Self> {
         let kept = db.setting(SETTING).await?.as_deref().and_then(Key::parse);
-        let key = match kept {
-            Some(key) => key,
-            None => {
-                let key = Key::random();
-                db.set_setting(SETTING, &key.text()).await?;
-                key
-            }
+        let key = if let Some(key) = kept {
+            key
+        } else {
+            let key = Key::random();
+            db.set_setting(SETTING, &key.text()).await?;
+            key
         };
         Ok(Self { key, hosts: hosts(host, address, names), remembered: Mutex::default() })
     }

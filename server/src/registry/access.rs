@@ -1,5 +1,7 @@
 //! Who asks, and what they may: `Authorization: Basic` or `Bearer`. Nothing is open to nobody.
 
+use std::fmt::Write as _;
+
 use axum::http::{StatusCode, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -102,12 +104,12 @@ pub(super) fn challenge(ask: &Ask, place: &Place, action: Option<Action>, error:
         Place::Catalog => value.push_str(",scope=\"registry:catalog:*\""),
         place => {
             if let Some(name) = place.repository().filter(|name| runtime::serving::is_repository(name)) {
-                value.push_str(&format!(",scope=\"repository:{name}:{actions}\""));
+                let _ = write!(value, ",scope=\"repository:{name}:{actions}\"");
             }
         }
     }
     if let Some(error) = error {
-        value.push_str(&format!(",error=\"{error}\""));
+        let _ = write!(value, ",error=\"{error}\"");
     }
     Failure::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "authentication required")
         .with(header::WWW_AUTHENTICATE, value)

@@ -56,10 +56,6 @@ impl Failure {
         Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID", message)
     }
 
-    pub(super) fn denied(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "DENIED", message)
-    }
-
     /// Written out, and logged once.
     pub(super) fn answer(self, request_id: &str, what: &str) -> Response {
         let cause = self.cause.as_ref().map_or_else(|| self.message.clone(), Error::chain);
@@ -119,10 +115,9 @@ fn by_kind(kind: ErrorKind) -> (StatusCode, &'static str) {
     match kind {
         ErrorKind::NotFound => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
         ErrorKind::Conflict | ErrorKind::NotModified => (StatusCode::CONFLICT, "DENIED"),
-        ErrorKind::Invalid => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
         ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "DENIED"),
         ErrorKind::Unauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
-        ErrorKind::Unsupported => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
+        ErrorKind::Invalid | ErrorKind::Unsupported => (StatusCode::BAD_REQUEST, "UNSUPPORTED"),
         ErrorKind::Cancelled => (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
         ErrorKind::Upstream => (StatusCode::BAD_GATEWAY, "UNKNOWN"),
         ErrorKind::Exhausted => (StatusCode::INSUFFICIENT_STORAGE, "UNKNOWN"),

@@ -24,7 +24,7 @@ pub(super) async fn get(app: &App, ask: &Ask, actor: &Actor, name: &str, referen
         .filter(|kind| !kind.is_empty())
         .collect();
     let fits = |kind: &&str| matches!(*kind, "*/*" | "application/*") || *kind == manifest.media_type;
-    if !accepted.is_empty() && !accepted.iter().any(|kind| fits(kind)) {
+    if !accepted.is_empty() && !accepted.iter().any(fits) {
         let text = format!("{name}:{reference} is kept as {}, which the client does not accept", manifest.media_type);
         return Err(Failure::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", text));
     }

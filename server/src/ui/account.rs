@@ -66,8 +66,7 @@ impl AccountPage {
         page: Page,
         t: Texts,
         preferences: Preferences,
-        rows: &[SessionRow],
-        this: i64,
+        (rows, this): (&[SessionRow], i64),
         tokens: &[ApiTokenRow],
         told: Told,
         now: Timestamp,
@@ -125,7 +124,7 @@ pub async fn draw(app: &App, signed: &Signed, told: Told) -> Result<AccountPage,
     let tokens = api_tokens::list(app, &signed.actor).await?;
     let page = Page::new(app, signed, signed.t.get("account-title"), "account").await?;
     let preferences = signed.session.preferences.clone();
-    Ok(AccountPage::new(page, signed.t, preferences, &rows, signed.session.id, &tokens, told, Timestamp::now()))
+    Ok(AccountPage::new(page, signed.t, preferences, (&rows, signed.session.id), &tokens, told, Timestamp::now()))
 }
 
 /// `GET /account`.

@@ -87,8 +87,13 @@ impl Serving {
             return Err(Refusal::NameUnknown(repository.to_owned()).into());
         }
         let mut tags = BTreeMap::new();
-        for (tag, points) in record.iter().flat_map(|record| &record.tags) {
-            if !points.offered || names.get(tag).is_some_and(|id| Some(*id) == points.image) {
+        for (tag, points) in record.iter().flat_map(|record| record.tags.iter()) {
+            tags.insert(tag.clone(), known(record.as_deref(), tag, points));
+        }
+        for (tag, points) in record.iter().flat_map(|record| record.offers.iter()) {
+            // Unless the image was pushed since, or the name is another's.
+            let counts = names.get(tag).is_some_and(|id| Some(*id) == points.image);
+            if counts && tags.get(tag).is_none_or(|pushed| pushed.image != points.image) {
                 tags.insert(tag.clone(), known(record.as_deref(), tag, points));
             }
         }
@@ -112,7 +117,10 @@ impl Serving {
         let manifests = || record.iter().flat_map(|record| &record.manifests);
         let is_free = |digest: &Digest, manifest: &Manifest| {
             manifest.subject.is_none()
-                && !record.iter().flat_map(|record| record.tags.values()).any(|tag| tag.digest == *digest)
+                && !record
+                    .iter()
+                    .flat_map(|one| one.tags.values().chain(one.offers.values()))
+                    .any(|tag| tag.digest == *digest)
                 && !manifests().any(|(_, other)| other.manifests.contains(digest))
         };
         Ok(RepositoryView {

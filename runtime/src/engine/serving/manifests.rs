@@ -145,11 +145,14 @@ impl Images {
             images.0.content.put(&put.bytes)?;
             images.sync()?;
             fault::point("serve.documents").map_err(Error::from_fault)?;
-            let tag = tag.map(|tag| {
-                let points = Tag { digest, pushed_at: Timestamp::now(), pushed_by: put.by, offered: false, image };
-                (tag, points)
-            });
-            images.0.repositories.put(&put.repository, digest, manifest, tag)?;
+            let point = |record: &mut repositories::Record| {
+                let Some(tag) = tag else { return };
+                record.withdraw(&tag);
+                let points = Tag { digest, pushed_at: Timestamp::now(), pushed_by: put.by, image };
+                record.tags.insert(tag, points);
+            };
+            let free = images.0.repositories.put(&put.repository, digest, manifest, point)?;
+            images.free_things(free.into_iter().map(Thing::Blob))?;
             Ok(())
         })
         .await?;

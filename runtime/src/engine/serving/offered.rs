@@ -13,7 +13,7 @@ use crate::{
     },
     error::{Error, Result},
     lease::Thing,
-    repositories::{self, Tag, document::Document},
+    repositories::{self, Record, Tag, document::Document},
 };
 
 impl Images {
@@ -36,18 +36,15 @@ impl Images {
 
     /// The manifest a tag means.
     pub(super) async fn resolve(&self, served: &ServedAs, repository: &str, tag: &str) -> Result<Option<Digest>> {
-        let points = self.0.repositories.get(repository).and_then(|record| record.tags.get(tag).cloned());
-        let named = self.names_here(served, repository).remove(tag);
-        match (named, points) {
-            (Some(id), Some(points)) if points.image == Some(id) => Ok(Some(points.digest)),
-            (Some(id), _) => self.offer(repository, tag, id).await.map(Some),
-            (None, Some(points)) if !points.offered => Ok(Some(points.digest)),
-            (None, Some(_)) => {
-                let (images, repository, tag) = (self.clone(), repository.to_owned(), tag.to_owned());
-                blocking(move || images.withdraw(&repository, &tag)).await?;
-                Ok(None)
-            }
-            (None, None) => Ok(None),
+        let record = self.0.repositories.get(repository);
+        let of = |tags: fn(&Record) -> &BTreeMap<String, Tag>| record.as_ref().and_then(|one| tags(one).get(tag));
+        let (pushed, offered) = (of(|record| &record.tags), of(|record| &record.offers));
+        let Some(id) = self.names_here(served, repository).remove(tag) else {
+            return Ok(pushed.map(|tag| tag.digest));
+        };
+        match pushed.into_iter().chain(offered).find(|tag| tag.image == Some(id)) {
+            Some(known) => Ok(Some(known.digest)),
+            None => self.offer(repository, tag, id).await.map(Some),
         }
     }
 
@@ -80,28 +77,36 @@ impl Images {
             let document = Document::read(&ready.bytes, &ready.descriptor.media_type)?;
             let manifest = repositories::Manifest::of(&document, ready.bytes.len() as u64);
             let now = Timestamp::now();
-            let points = Tag { digest, pushed_at: now, pushed_by: String::new(), offered: true, image: Some(id) };
-            let before = images.0.repositories.get(&repository).and_then(|record| record.tags.get(&tag).cloned());
-            images.0.repositories.put(&repository, digest, manifest, Some((tag, points)))?;
-            // What an earlier offer under this tag was made of.
-            if let Some(before) = before.filter(|before| before.offered && before.digest != digest) {
-                let free = images.0.repositories.edit(&repository, |record| record.prune_from(before.digest))?;
-                images.free_things(free.into_iter().map(Thing::Blob))?;
-            }
+            let points = Tag { digest, pushed_at: now, pushed_by: String::new(), image: Some(id) };
+            let point = |record: &mut Record| {
+                let before = record.offers.insert(tag, points).filter(|before| before.digest != digest);
+                if let Some(before) = before {
+                    record.prune_from(before.digest);
+                }
+            };
+            let free = images.0.repositories.put(&repository, digest, manifest, point)?;
+            drop((lease, blobs));
+            // Plain layers whose compressed ones are kept from now on, too.
+            images.free_things(free.into_iter().chain(image.blobs()).map(Thing::Blob))?;
             Ok(digest)
         })
         .await
     }
 
-    /// The name an offer stood for is gone.
-    fn withdraw(&self, repository: &str, tag: &str) -> Result<()> {
-        let free = self.0.repositories.edit(repository, |record| {
-            if let Some(gone) = record.tags.get(tag).filter(|tag| tag.offered).map(|tag| tag.digest) {
-                record.tags.remove(tag);
-                record.prune_from(gone);
+    /// Takes back the offers whose names are gone.
+    pub(in crate::engine) fn withdraw_offers(&self) -> Result<()> {
+        for record in self.0.repositories.all() {
+            let is_gone = |(tag, points): &(&String, &Tag)| {
+                points.image.is_none_or(|id| !self.0.store.is_named(&record.name, tag, id))
+            };
+            let gone: Vec<String> = record.offers.iter().filter(is_gone).map(|(tag, _)| tag.clone()).collect();
+            if !gone.is_empty() {
+                let free = self.0.repositories.edit(&record.name, |record| {
+                    gone.iter().for_each(|tag| record.withdraw(tag));
+                })?;
+                self.free_things(free.into_iter().map(Thing::Blob))?;
             }
-        })?;
-        self.free_things(free.into_iter().map(Thing::Blob))?;
+        }
         Ok(())
     }
 }

@@ -74,7 +74,8 @@ impl Images {
     ) -> Result<()> {
         let record = self.0.repositories.get(repository);
         let last = record.as_ref().is_some_and(|record| {
-            record.tags.iter().all(|(tag, points)| points.digest != removed.digest || removed.tags.contains(tag))
+            let mut tags = record.tags.iter().chain(&record.offers);
+            tags.all(|(tag, points)| points.digest != removed.digest || removed.tags.contains(tag))
         });
         for host in served.hosts() {
             for tag in &removed.tags {
@@ -87,7 +88,11 @@ impl Images {
         fault::point("serve.unnamed").map_err(Error::from_fault)?;
         let free = self.0.repositories.edit(repository, |record| {
             for tag in &removed.tags {
-                record.tags.remove(tag);
+                let pushed = record.tags.remove(tag);
+                record.withdraw(tag);
+                if let Some(pushed) = pushed.filter(|_| all) {
+                    record.prune_from(pushed.digest);
+                }
             }
             if by_digest {
                 let named = record.manifests.get(&removed.digest).map(|manifest| manifest.manifests.clone());
