@@ -311,7 +311,7 @@ pub enum Progress {
     Loaded(LoadedImage),
     /// One of several tags was pulled.
     Pulled(PulledImage),
-    /// A push begins: the repository, familiar form.
+    /// A push begins: the repository, canonical form.
     PushingTo(String),
     /// One layer of a push moved on.
     Push {

@@ -7,7 +7,7 @@ use runtime::Engine;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::gate::Gate,
+    auth::{gate::Gate, seal::Vault},
     db::Db,
     ops::{operation::Operations, usage::Readings},
 };
@@ -30,6 +30,8 @@ pub struct Inner {
     pub readings: Readings,
     /// What signing in needs in memory.
     pub gate: Gate,
+    /// Seals the secrets that are kept.
+    pub vault: Vault,
     /// Cancelled when the server is to end: long answers (events, logs) end then.
     pub shutdown: CancellationToken,
     /// The docker socket's path, when it is on.
@@ -38,7 +40,7 @@ pub struct Inner {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(db: Db, engine: Engine, docker_socket: Option<PathBuf>) -> Self {
+    pub fn new(db: Db, engine: Engine, vault: Vault, docker_socket: Option<PathBuf>) -> Self {
         Self(Arc::new(Inner {
             db,
             engine,
@@ -46,6 +48,7 @@ impl App {
             started_at: Timestamp::now(),
             readings: Readings::default(),
             gate: Gate::default(),
+            vault,
             shutdown: CancellationToken::new(),
             docker_socket,
         }))

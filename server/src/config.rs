@@ -75,6 +75,9 @@ pub struct Options {
     /// A registry spoken to by plain http; may be given several times.
     #[arg(long, global = true, env = "DARSENA_INSECURE_REGISTRY", value_name = "HOST", value_delimiter = ',')]
     pub insecure_registry: Vec<String>,
+    /// A folder with certificates by registry host, as /etc/docker/certs.d, which is read too; may be given several times.
+    #[arg(long, global = true, env = "DARSENA_REGISTRY_CERTS", value_name = "DIR", value_delimiter = ',')]
+    pub registry_certs: Vec<PathBuf>,
     /// The configuration file (TOML).
     #[arg(long, global = true, env = "DARSENA_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -92,6 +95,8 @@ struct File {
     registry_mirrors: Vec<String>,
     #[serde(default)]
     insecure_registries: Vec<String>,
+    #[serde(default)]
+    registry_certs: Vec<PathBuf>,
     /// Further names this server answers to; `https://name` where a proxy in front of it speaks https.
     #[serde(default)]
     hosts: Vec<String>,
@@ -112,6 +117,8 @@ pub struct Config {
     pub registry_mirrors: Vec<String>,
     /// Registries spoken to by plain http.
     pub insecure_registries: Vec<String>,
+    /// Folders with certificates by registry host.
+    pub registry_certs: Vec<PathBuf>,
     /// Further names this server answers to.
     pub hosts: Vec<String>,
 }
@@ -144,6 +151,11 @@ impl Config {
             docker_socket: (!off).then_some(socket),
             registry_mirrors: or(options.registry_mirror, file.registry_mirrors),
             insecure_registries: or(options.insecure_registry, file.insecure_registries),
+            registry_certs: if options.registry_certs.is_empty() {
+                file.registry_certs
+            } else {
+                options.registry_certs
+            },
             hosts: file.hosts,
             run,
         };
@@ -165,6 +177,11 @@ impl Config {
             return Err(format!("a registry mirror is written http://… or https://…, not {mirror}"));
         }
         Ok(config)
+    }
+
+    /// The file with the key that secrets in the database are sealed with.
+    pub fn secrets_key(&self) -> PathBuf {
+        self.data.join("secrets.key")
     }
 
     /// The database file.

@@ -26,7 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     app::App,
-    auth::origin::Hosts,
+    auth::{origin::Hosts, seal::Vault},
     config::{Admin, Command, CommandLine, Config, Options},
     db::Db,
 };
@@ -82,6 +82,7 @@ fn engine_config(config: &Config) -> runtime::Config {
         run_root: config.run.clone(),
         registry_mirrors: config.registry_mirrors.clone(),
         insecure_registries: config.insecure_registries.clone(),
+        registry_certificates: config.registry_certs.clone(),
         monitor: MONITOR,
     }
 }
@@ -128,7 +129,8 @@ async fn serve_all(config: Config) -> Result<(), String> {
     let db = open_database(&config).await?;
     db.cut_off_open_audit().await.map_err(|error| error.chain())?;
     db.interrupt_operations().await.map_err(|error| error.chain())?;
-    let app = App::new(db, engine, config.docker_socket.clone());
+    let vault = Vault::open(&config.secrets_key()).map_err(|error| error.chain())?;
+    let app = App::new(db, engine, vault, config.docker_socket.clone());
     welcome::install_once(&app).await.map_err(|error| error.chain())?;
     let socket = config.docker_socket.as_deref().map(docker::bind).transpose().map_err(|error| error.chain())?;
     let word = ops::sessions::open_set_up(&app).await.map_err(|error| error.chain())?;

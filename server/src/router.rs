@@ -26,7 +26,7 @@ use crate::{
     ui::{
         account, assets, audit, container, container_actions, container_logs, containers,
         error::{self, Fault},
-        images, launch, operations, overview, sign_in,
+        images, launch, operations, overview, registries, sign_in,
     },
 };
 
@@ -55,7 +55,10 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/images/pull", post(images::pull))
         .route("/images/load", post(images::load).layer(DefaultBodyLimit::disable()))
         .route("/images/{id}", get(images::detail))
+        .route("/images/{id}/push", post(images::push))
         .route("/images/{id}/remove", get(images::ask).post(images::remove))
+        .route("/registries", get(registries::show).post(registries::add))
+        .route("/registries/remove", post(registries::remove))
         .route("/operations", get(operations::list))
         .route("/operations/tray", get(operations::tray))
         .route("/operations/{id}", get(operations::detail))

@@ -172,11 +172,13 @@ pub struct Blob {
 }
 
 impl Blob {
-    fn new(media_type: &str, bytes: Vec<u8>) -> Self {
+    /// These bytes.
+    pub fn new(media_type: &str, bytes: Vec<u8>) -> Self {
         Self { digest: digest(&bytes), media_type: media_type.to_owned(), bytes }
     }
 
-    fn descriptor(&self) -> Value {
+    /// What points to it.
+    pub fn descriptor(&self) -> Value {
         json!({"mediaType": self.media_type, "digest": self.digest, "size": self.bytes.len()})
     }
 }

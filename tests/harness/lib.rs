@@ -27,7 +27,7 @@ pub mod wait;
 pub use browser::{Browser, Look};
 pub use darsena::{Darsena, Settings};
 pub use docker::{Docker, Output, Running};
-pub use registry::Registry;
+pub use registry::{Guarded, Registry};
 pub use space::Space;
 pub use suite::{Suite, missing, required};
 

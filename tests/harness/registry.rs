@@ -12,6 +12,15 @@ use crate::{
     wait::Heard,
 };
 
+/// How a registry is guarded, besides by not being reachable from elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Guarded {
+    /// One name and password: [`Registry::USER`], [`Registry::PASSWORD`].
+    pub basic: bool,
+    /// Certificate, its key, and who vouches for those who come; then it answers at [`Registry::TLS_ADDRESS`].
+    pub tls: Option<[PathBuf; 3]>,
+}
+
 /// A registry at [`Registry::ADDRESS`] of a space.
 pub struct Registry<'space> {
     space: &'space Space,
@@ -24,16 +33,40 @@ impl<'space> Registry<'space> {
     /// Where it answers inside the space.
     pub const ADDRESS: &'static str = "127.0.0.1:5000";
 
+    /// Where it answers when it is guarded by certificates: not on loopback, where anything goes.
+    pub const TLS_ADDRESS: &'static str = "192.0.2.1:5443";
+    /// Who may come in.
+    pub const USER: &'static str = "sailor";
+    /// By this.
+    pub const PASSWORD: &'static str = "sailor";
+
     /// Starts one and waits until it listens.
     pub fn start(space: &'space Space) -> Self {
+        Self::start_guarded(space, &Guarded::default())
+    }
+
+    /// The same, guarded.
+    pub fn start_guarded(space: &'space Space, guarded: &Guarded) -> Self {
         let storage = space.side().join("registry");
         let config = space.side().join("registry.yml");
-        let text = format!(
+        let (mut address, mut more) = (Self::ADDRESS, String::new());
+        if let Some([certificate, key, clients]) = &guarded.tls {
+            address = Self::TLS_ADDRESS;
+            let [certificate, key, clients] = [certificate, key, clients].map(|path| path.display());
+            more = format!(", tls: {{certificate: {certificate}, key: {key}, clientcas: [{clients}]}}");
+        }
+        let mut text = format!(
             "version: 0.1\nlog: {{level: info, formatter: text}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
-             http: {{addr: {}, secret: test}}\n",
+             http: {{addr: \"{address}\", secret: test{more}}}\n",
             storage.display(),
-            Self::ADDRESS
         );
+        if guarded.basic {
+            let users = space.side().join("htpasswd");
+            // bcrypt of the password, cheap because it is no secret.
+            let line = "sailor:$2b$05$abcdefghijklmnopqrstuum8zdgiQP/A2YunoxMxDX05P3AUA9Y0i\n";
+            fs::write(&users, line).expect("a file in our folder");
+            text.push_str(&format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", users.display()));
+        }
         fs::write(&config, text).expect("a file in our folder");
         let mut command = space.command("docker-registry");
         command.arg("serve").arg(config).env("OTEL_TRACES_EXPORTER", "none").stdin(Stdio::null());
@@ -46,7 +79,11 @@ impl<'space> Registry<'space> {
 
     /// Stores an image under a name and tag, `library/test` and `1`; gives the manifest's digest.
     pub fn push(&self, name: &str, tag: &str, image: &Image, compression: Compression) -> String {
-        let blobs = image.blobs(compression);
+        self.push_blobs(name, tag, &image.blobs(compression))
+    }
+
+    /// Stores blobs, and the first of them as a manifest; gives its digest.
+    pub fn push_blobs(&self, name: &str, tag: &str, blobs: &[Blob]) -> String {
         let (manifest, blobs) = blobs.split_first().expect("a manifest comes first");
         self.space.inside(|| async {
             for blob in blobs {

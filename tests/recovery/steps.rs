@@ -1,4 +1,4 @@
-//! Every step of create, start, stop, remove, pull, load and image removal: the server (or the monitor) dies there, or
+//! Every step of create, start, stop, remove, pull, push, load and image removal: the server (or the monitor) dies there, or
 //! the step fails. Afterwards the verb is done or undone, can be done again, and nothing is left.
 
 use harness::{
@@ -10,6 +10,7 @@ use crate::{IMAGE, inspect, status};
 
 const NAME: &str = "stepped";
 const PULLED: &str = "127.0.0.1:5000/some/image:1";
+const PUSHED: &str = "127.0.0.1:5000/pushed/image:1";
 const LOADED: &str = "loaded:1";
 const TRAP: &str = "trap 'exit 9' TERM; echo ready; while :; do usleep 10000; done";
 
@@ -31,6 +32,7 @@ const VERBS: &[Verb] = &[
     Verb { steps: "stop.", before: with_running, act: stop, after: stopped },
     Verb { steps: "remove.", before: with_running, act: remove, after: removed },
     Verb { steps: "pull.", before: nothing, act: pull, after: pulled },
+    Verb { steps: "push.", before: with_pushable, act: push, after: pushed },
     Verb { steps: "load.", before: nothing, act: load, after: loaded },
     Verb { steps: "rmi.", before: with_loaded, act: rmi, after: image_removed },
 ];
@@ -54,7 +56,7 @@ pub fn tests(mut suite: Suite) -> Suite {
 
 /// A registry where the verb needs one.
 fn registry<'space>(darsena: &'space Darsena, step: &str) -> Option<Registry<'space>> {
-    step.starts_with("pull.").then(|| {
+    (step.starts_with("pull.") || step.starts_with("push.")).then(|| {
         let registry = Registry::start(darsena.space());
         registry.push("some/image", "1", &image(), Compression::Gzip);
         registry
@@ -173,6 +175,22 @@ fn remove(docker: &Docker) -> Output {
 
 fn pull(docker: &Docker) -> Output {
     docker.run(&["pull", PULLED])
+}
+
+/// Its layers are kept as plain archives, so that a push has to compress them.
+fn with_pushable(darsena: &Darsena) {
+    darsena.docker().run_with(&["load"], &image().docker_archive(&[PUSHED])).ok();
+}
+
+fn push(docker: &Docker) -> Output {
+    docker.run(&["push", PUSHED])
+}
+
+fn pushed(docker: &Docker) {
+    push(docker).ok();
+    image_is_whole(docker, PUSHED);
+    docker.run(&["pull", PUSHED]).ok();
+    image_is_whole(docker, PUSHED);
 }
 
 fn load(docker: &Docker) -> Output {

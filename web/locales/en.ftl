@@ -358,6 +358,7 @@ images-pull = Pull from a registry
 images-pull-do = Pull
 images-pull-hint = Without a host name it comes from Docker Hub, through the mirrors first.
 images-pull-what = Say which image to pull. Nothing was done.
+images-pull-all = All tags of the repository
 images-load = Load from a file
 images-load-file = Archive
 images-load-do = Load
@@ -396,6 +397,10 @@ image-settings-line =
 image-config = Configuration
 image-runs = Runs as
 image-names = Names
+image-push = Push to a registry
+image-push-name = Under the name
+image-push-do = Push
+image-push-hint = The registry’s host comes first in the name. Credentials kept here are used:
 image-volumes = Volumes
 image-stop-signal = Stop signal
 
@@ -425,11 +430,13 @@ operations-layers-of = { $done } of { $all } layers
 operations-bytes-of = { $done } of { $all }
 operations-beginning = Beginning
 operations-pulled = The image is here, every digest checked.
+operations-pushed = The image is at the registry, every digest confirmed.
 operations-loaded = The archive’s images are here, every digest checked.
 operations-interrupted = The server ended before this did. It can be begun again.
 operations-cancelled = Cancelled. Nothing was changed.
 operations-see-image = See the image
 operation-kind-pull = Pulling { $thing }
+operation-kind-push = Pushing { $thing }
 operation-kind-load = Loading { $thing }
 operation-state-running = Running
 operation-state-done = Done
@@ -442,6 +449,28 @@ step-downloading = Fetching
 step-downloaded = Fetched
 step-extracting = Unpacking
 step-complete = Done
+step-preparing = Preparing
+step-uploading = Sending
+step-there = There already
+step-mounted = Mounted from { $from }
+step-uploaded = Sent
+
+## Registries
+registries-title = Registries
+registries-lead = Names and passwords the pages use for pulling and pushing. They are stored encrypted; the docker command line brings its own.
+registries-kept = Kept here
+registries-none = Nothing is kept yet. Public images need no credentials.
+registries-host = Registry
+registries-user = User
+registries-password = Password or token
+registries-hint = The registry is asked first; what it refuses is not kept.
+registries-by = Added by
+registries-add = Add a registry
+registries-add-do = Check and keep
+registries-added = { $host } let us in; its credentials are kept.
+registries-remove = Remove
+registries-remove-of = Remove the credentials for { $host }
+registries-removed = The credentials for { $host } are gone.
 
 ## Audit
 

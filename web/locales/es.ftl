@@ -358,6 +358,7 @@ images-pull = Traer de un repositorio
 images-pull-do = Traer
 images-pull-hint = Sin nombre de máquina viene de Docker Hub, antes por los espejos.
 images-pull-what = Diga qué imagen traer. No se hizo nada.
+images-pull-all = Todas las etiquetas del repositorio
 images-load = Cargar de un archivo
 images-load-file = Archivo
 images-load-do = Cargar
@@ -396,6 +397,10 @@ image-settings-line =
 image-config = Configuración
 image-runs = Se ejecuta como
 image-names = Nombres
+image-push = Subir a un registro
+image-push-name = Con el nombre
+image-push-do = Subir
+image-push-hint = El nombre empieza por la máquina del registro. Se usan las credenciales guardadas aquí:
 image-volumes = Volúmenes
 image-stop-signal = Señal de parada
 
@@ -425,11 +430,13 @@ operations-layers-of = { $done } de { $all } capas
 operations-bytes-of = { $done } de { $all }
 operations-beginning = Empezando
 operations-pulled = La imagen está aquí, con todos sus resúmenes comprobados.
+operations-pushed = La imagen está en el registro, con todos sus resúmenes confirmados.
 operations-loaded = Las imágenes del archivo están aquí, con todos sus resúmenes comprobados.
 operations-interrupted = El servidor terminó antes que esto. Puede empezarse de nuevo.
 operations-cancelled = Cancelada. No se cambió nada.
 operations-see-image = Ver la imagen
 operation-kind-pull = Traer { $thing }
+operation-kind-push = Subir { $thing }
 operation-kind-load = Cargar { $thing }
 operation-state-running = En curso
 operation-state-done = Hecha
@@ -442,6 +449,28 @@ step-downloading = Trayendo
 step-downloaded = Traída
 step-extracting = Desempaquetando
 step-complete = Hecha
+step-preparing = Preparando
+step-uploading = Enviando
+step-there = Ya está allí
+step-mounted = Montada desde { $from }
+step-uploaded = Enviada
+
+## Registros
+registries-title = Registros
+registries-lead = Nombres y contraseñas que las páginas usan para traer y subir. Se guardan cifrados; la línea de órdenes de docker lleva los suyos.
+registries-kept = Guardados aquí
+registries-none = Aún no hay nada guardado. Las imágenes públicas no necesitan credenciales.
+registries-host = Registro
+registries-user = Usuario
+registries-password = Contraseña o ficha
+registries-hint = Primero se pregunta al registro; lo que rechaza no se guarda.
+registries-by = Añadido por
+registries-add = Añadir un registro
+registries-add-do = Comprobar y guardar
+registries-added = { $host } nos dejó entrar; sus credenciales quedan guardadas.
+registries-remove = Quitar
+registries-remove-of = Quitar las credenciales de { $host }
+registries-removed = Las credenciales de { $host } ya no están.
 
 ## Audit
 

@@ -82,9 +82,10 @@ impl Images {
         }
         let wanted = request.platform.as_deref().filter(|text| !text.is_empty());
         let wanted = wanted.map(str::parse::<Platform>).transpose()?;
+        reporter.told(Progress::PushingTo(reference.repository().to_string())).await;
         let mut tagged = self.0.store.tagged(&reference.repository());
         if tagged.is_empty() {
-            let name = reference.repository();
+            let name = reference.familiar_name();
             return Err(Error::not_found(format!("An image does not exist locally with the tag: {name}")));
         }
         if !request.all_tags {
@@ -95,7 +96,6 @@ impl Images {
             }
         }
         let to = self.0.registry.repository(&tagged[0].0, Purpose::Push, request.auth);
-        reporter.told(Progress::PushingTo(tagged[0].0.familiar_name())).await;
         let mut all = Vec::new();
         for (name, id) in tagged {
             let mut lease = self.0.leases.open();

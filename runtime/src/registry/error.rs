@@ -156,11 +156,6 @@ impl Error {
             _ => false,
         }
     }
-
-    /// Trying again may help with a registry that was reached just now: it may be starting anew.
-    pub(super) fn is_passing(&self) -> bool {
-        self.is_transient() || matches!(self, Self::Unreachable { .. })
-    }
 }
 
 impl From<Error> for crate::error::Error {

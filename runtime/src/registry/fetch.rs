@@ -2,6 +2,10 @@
 
 use std::{
     future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -51,6 +55,8 @@ pub struct Repository {
     pub(super) name: Option<Reference>,
     pub(super) auth: Option<RegistryAuth>,
     pub(super) purpose: Purpose,
+    /// It has answered.
+    pub(super) reached: Arc<AtomicBool>,
 }
 
 impl Repository {
@@ -61,13 +67,19 @@ impl Repository {
         let mut tries = 1;
         loop {
             match work().await {
-                Err(error) if tries < TRIES && error.is_transient() => {
+                Err(error) if tries < TRIES && self.may_pass(&error) => {
                     tokio::time::sleep(self.pause(tries, &error)).await;
                     tries += 1;
                 }
                 result => return result,
             }
         }
+    }
+
+    /// Trying again may help. A registry that has answered and can't be reached now may be starting anew.
+    pub(super) fn may_pass(&self, error: &Error) -> bool {
+        let gone = matches!(error, Error::Unreachable { .. });
+        error.is_transient() || (gone && self.reached.load(Ordering::Relaxed))
     }
 
     /// What the registry asked for, or twice as long each time.
@@ -115,7 +127,7 @@ impl Repository {
             }
             match result {
                 Ok(()) => return Ok(sink),
-                Err(error) if tries < TRIES && error.is_passing() => {
+                Err(error) if tries < TRIES && self.may_pass(&error) => {
                     tracing::debug!(digest = %descriptor.digest, at = sink.offset(), %error, "a fetch broke off");
                     tokio::time::sleep(self.pause(tries, &error)).await;
                     tries += 1;

@@ -135,7 +135,7 @@ impl Client {
         purpose: Purpose,
         auth: Option<RegistryAuth>,
     ) -> Repository {
-        Repository { client: self.clone(), endpoint, name, auth, purpose }
+        Repository { client: self.clone(), endpoint, name, auth, purpose, reached: Arc::default() }
     }
 
     /// Finds the image a name means for this platform, at the mirrors first where they count.

@@ -119,6 +119,7 @@ impl Repository {
         let known_basic = || basic(self.auth.as_ref()).filter(|_| self.client.is_basic(&origin));
         let authorization = cached.or_else(known_basic);
         let response = self.follow(&home, url.clone(), call, authorization.as_deref()).await?;
+        self.reached.store(true, Ordering::Relaxed);
         if response.status() != StatusCode::UNAUTHORIZED {
             return self.checked(call, response).await;
         }

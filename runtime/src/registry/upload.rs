@@ -129,7 +129,7 @@ impl Repository {
             if offset > best + PROGRESS_BYTES {
                 (tries, best) = (1, offset);
             }
-            if tries >= TRIES || !error.is_passing() {
+            if tries >= TRIES || !self.may_pass(&error) {
                 return Err(error);
             }
             tracing::debug!(digest = %source.digest, %error, "an upload broke off");

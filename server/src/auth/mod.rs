@@ -1,4 +1,5 @@
-//! Who is asking, and how that is known: passwords, session secrets, form tokens, origins, the throttle.
+//! Who is asking, and how that is known: passwords, session secrets, form tokens, origins, the throttle; and sealing
+//! what must be kept readable.
 //!
 //! It knows neither pages nor SQL.
 
@@ -7,5 +8,6 @@ pub mod cookie;
 pub mod gate;
 pub mod origin;
 pub mod password;
+pub mod seal;
 pub mod throttle;
 pub mod token;

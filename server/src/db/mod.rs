@@ -13,6 +13,7 @@ use sqlx::{
 
 pub mod audit;
 pub mod operations;
+pub mod registries;
 pub mod sessions;
 pub mod settings;
 pub mod users;

@@ -11,7 +11,7 @@ use super::{Db, failed};
 pub struct OperationRow {
     /// Its number.
     pub id: i64,
-    /// `pull` or `load`.
+    /// `pull`, `push` or `load`.
     pub kind: String,
     /// What it works on.
     pub thing: String,

@@ -3,7 +3,7 @@
 use axum::{
     Extension,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use super::{
     filters::{Filters, glob},
     json,
     model::image::{Image, Removal, Summary, history},
+    push,
     query::{Query, moment},
 };
 use crate::{app::App, auth::actor::Actor, ops};
@@ -95,9 +96,14 @@ pub(super) async fn change(
     State(app): State<App>,
     Extension(actor): Extension<Actor>,
     Path(path): Path<String>,
+    headers: HeaderMap,
     query: Query,
 ) -> Result<Response> {
-    let Some((name, "tag")) = split(&path) else { return Err(no_such_page()) };
+    let name = match split(&path) {
+        Some((name, "push")) => return push::push(app, actor, name, &headers, &query).await,
+        Some((name, "tag")) => name,
+        _ => return Err(no_such_page()),
+    };
     let Some(repository) = query.text("repo") else {
         return Err(Failure::invalid("a repository name is needed: repo=NAME"));
     };

@@ -12,6 +12,7 @@
 //! Wire types never leave this room, and nothing here touches the database or the engine.
 
 mod attach;
+mod auth;
 mod containers;
 mod create;
 mod detach;
@@ -26,6 +27,7 @@ mod logs;
 mod model;
 mod phrase;
 mod pull;
+mod push;
 mod query;
 mod socket;
 mod stats;
@@ -59,6 +61,7 @@ pub fn router(app: App) -> Router {
         .route("/_ping", get(system::ping))
         .route("/version", get(system::version))
         .route("/info", get(system::info))
+        .route("/auth", post(auth::log_in))
         .route("/events", get(events::follow))
         .route("/containers/json", get(containers::list))
         .route("/containers/create", post(create::create))

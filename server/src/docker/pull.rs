@@ -16,6 +16,7 @@ use base64::{
 use bytes::Bytes;
 use futures_util::stream;
 use runtime::{
+    reference::Reference,
     request::{PullImage, RegistryAuth},
     view::{Progress, PulledImage},
 };
@@ -49,44 +50,66 @@ pub(super) async fn create(
     if query.text("fromSrc").is_some() {
         return Err(Failure::unsupported("Darsena does not support importing a file system as an image (import) yet"));
     }
+    let (reference, all_tags) = reference(&query)?;
     let request = PullImage {
-        reference: reference(&query)?,
+        reference: reference.clone(),
         platform: query.text("platform").map(str::to_owned),
         auth: auth(&headers)?,
     };
-    let mut watch = ops::images::pull(&app, &actor, request).await?;
-    // Until the first step is known, a failure can still be told by the status.
-    let Some(first) = next(&mut watch.steps).await else {
-        let pulled = ended(watch).await?;
-        return Ok(streamed("application/json", stream::once(async move { Ok(written(PullLines::end(&pulled))) })));
+    let watch = ops::images::pull(&app, &actor, request, all_tags).await?;
+    let mut lines = PullLines::default();
+    let end = move |pulled: &Vec<PulledImage>| match pulled.as_slice() {
+        [one] if !all_tags => PullLines::end(one).into(),
+        many => vec![PullLines::end_of_all(many, &reference)],
     };
+    follow(watch, &actor.request_id, "pulling an image", move |step| lines.step(step), end).await
+}
+
+/// Answers with the lines of the work's steps as they come, and of its end. Until the first step is known, a failure can
+/// still be told by the status.
+pub(super) async fn follow<T: Send + 'static>(
+    mut watch: Watch<T>,
+    request_id: &str,
+    what: &'static str,
+    lines: impl FnMut(&Progress) -> Vec<Line> + Send + 'static,
+    end: impl FnOnce(&T) -> Vec<Line> + Send + 'static,
+) -> Result<Response> {
+    let Some(first) = next(&mut watch.steps).await else {
+        let done = ended(watch).await?;
+        return Ok(streamed("application/json", stream::once(async move { Ok(written(end(&done))) })));
+    };
+    let (lines, end) = (Box::new(lines), Box::new(end));
     let follower =
-        Follower { request_id: actor.request_id, watch: Some(watch), first: Some(first), lines: PullLines::default() };
+        Follower { request_id: request_id.to_owned(), what, rest: Some((watch, end)), first: Some(first), lines };
     Ok(streamed("application/json", stream::unfold(follower, Follower::next)))
 }
 
-struct Follower {
+/// The lines of an end.
+type End<T> = Box<dyn FnOnce(&T) -> Vec<Line> + Send>;
+
+struct Follower<T> {
     request_id: String,
-    watch: Option<Watch<PulledImage>>,
+    what: &'static str,
+    rest: Option<(Watch<T>, End<T>)>,
     first: Option<Progress>,
-    lines: PullLines,
+    lines: Box<dyn FnMut(&Progress) -> Vec<Line> + Send>,
 }
 
-impl Follower {
+impl<T: Send + 'static> Follower<T> {
     async fn next(mut self) -> Option<(Result<Bytes, io::Error>, Self)> {
-        let mut watch = self.watch.take()?;
+        let (mut watch, end) = self.rest.take()?;
         let step = match self.first.take() {
             Some(step) => Some(step),
             None => next(&mut watch.steps).await,
         };
         if let Some(step) = step {
-            self.watch = Some(watch);
-            return Some((Ok(written(self.lines.step(&step))), self));
+            self.rest = Some((watch, end));
+            return Some((Ok(written((self.lines)(&step))), self));
         }
         let lines = match ended(watch).await {
-            Ok(pulled) => written(PullLines::end(&pulled)),
+            Ok(done) => written(end(&done)),
             Err(error) => {
-                error::log(&error, &self.request_id, "pulling an image");
+                error::log(&error, &self.request_id, self.what);
                 written([Line::failed(error::message(&error, &self.request_id))])
             }
         };
@@ -119,14 +142,16 @@ pub(super) fn written(lines: impl IntoIterator<Item = Line>) -> Bytes {
     buffer.into()
 }
 
-fn reference(query: &Query) -> Result<String> {
+/// The image's name, and whether all its tags are meant, as a name alone does.
+fn reference(query: &Query) -> Result<(String, bool)> {
     let Some(image) = query.text("fromImage") else {
         return Err(Failure::invalid("the name of an image is needed: fromImage=NAME"));
     };
+    let is_bare = || image.parse::<Reference>().is_ok_and(|name| name.tag().is_none() && name.digest().is_none());
     Ok(match query.text("tag") {
-        None => image.to_owned(),
-        Some(digest) if digest.contains(':') => format!("{image}@{digest}"),
-        Some(tag) => format!("{image}:{tag}"),
+        None => (image.to_owned(), is_bare()),
+        Some(digest) if digest.contains(':') => (format!("{image}@{digest}"), false),
+        Some(tag) => (format!("{image}:{tag}"), false),
     })
 }
 
@@ -141,7 +166,7 @@ struct AuthConfig {
 }
 
 /// The credentials a client sends; none when they are empty.
-fn auth(headers: &HeaderMap) -> Result<Option<RegistryAuth>> {
+pub(super) fn auth(headers: &HeaderMap) -> Result<Option<RegistryAuth>> {
     let wrong = |why: &str| Failure::invalid(format!("invalid X-Registry-Auth header: {why}"));
     let Some(header) = headers.get("x-registry-auth").map(HeaderValue::as_bytes).filter(|text| !text.is_empty()) else {
         return Ok(None);
@@ -174,9 +199,10 @@ mod tests {
     #[test]
     fn references_are_put_together() {
         let read = |text: &str| reference(&Query::parse(text)).unwrap();
-        assert_eq!(read("fromImage=busybox&tag=latest"), "busybox:latest");
-        assert_eq!(read("fromImage=127.0.0.1:5000/a"), "127.0.0.1:5000/a");
-        assert_eq!(read("fromImage=a&tag=sha256:00"), "a@sha256:00");
+        assert_eq!(read("fromImage=busybox&tag=latest"), ("busybox:latest".to_owned(), false));
+        assert_eq!(read("fromImage=busybox:1"), ("busybox:1".to_owned(), false));
+        assert_eq!(read("fromImage=127.0.0.1:5000/a"), ("127.0.0.1:5000/a".to_owned(), true));
+        assert_eq!(read("fromImage=a&tag=sha256:00"), ("a@sha256:00".to_owned(), false));
         assert!(reference(&Query::parse("tag=x")).is_err());
     }
 

@@ -4,23 +4,31 @@ use std::io::Read;
 
 use runtime::{
     error::Result,
-    request::PullImage,
-    view::{ImageRemoval, ImageSummary, ImageView, LoadedImage, PulledImage},
+    reference::Reference,
+    request::{PullImage, PushImage},
+    view::{ImageRemoval, ImageSummary, ImageView, LoadedImage, PulledImage, Pushed},
 };
 use serde_json::json;
 
 use super::{
     Act, Subject, audited,
     operation::{self, Kind, Watch},
+    registries,
 };
 use crate::{
     app::App,
     auth::actor::{Actor, Right},
 };
 
-impl Subject for PulledImage {
+impl Subject for Vec<PulledImage> {
     fn object_id(&self) -> String {
-        self.id.to_string()
+        self.iter().map(|image| image.id.to_string()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Subject for Vec<Pushed> {
+    fn object_id(&self) -> String {
+        self.iter().map(|image| image.id.to_string()).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -50,18 +58,52 @@ pub async fn get(app: &App, actor: &Actor, name: &str) -> Result<ImageView> {
     app.engine.image(name).await
 }
 
-/// Begins to fetch one. The work goes on when the caller leaves; the [`Watch`] shows it.
+/// Begins to fetch one, or all tags of its repository. The work goes on when the caller leaves; the [`Watch`] shows it.
+/// Who comes by the pages uses the credentials that are kept.
 ///
 /// # Errors
 /// When it can't even begin; what happens later is the operation's result.
-pub async fn pull(app: &App, actor: &Actor, request: PullImage) -> Result<Watch<PulledImage>> {
+pub async fn pull(app: &App, actor: &Actor, request: PullImage, all_tags: bool) -> Result<Watch<Vec<PulledImage>>> {
     let thing = request.reference.clone();
-    let act = Act { action: "image.pull", object: thing.clone(), detail: json!({ "platform": request.platform }) };
-    let engine = app.engine.clone();
+    let detail = json!({ "platform": request.platform, "all_tags": all_tags });
+    let act = Act { action: "image.pull", object: thing.clone(), detail };
+    let auth = registries::kept(app, actor, &thing, request.auth).await?;
+    let (engine, request) = (app.engine.clone(), PullImage { auth, ..request });
     operation::begin(app, actor, Kind::Pull, thing, act, Right::Operate, move |progress| async move {
-        engine.pull(request, progress).await
+        if all_tags {
+            return engine.pull_all(request, progress).await;
+        }
+        engine.pull(request, progress).await.map(|image| vec![image])
     })
     .await
+}
+
+/// Begins to upload one, or all tags of its repository. As [`pull`]; it stops when it is cancelled.
+///
+/// # Errors
+/// As [`pull`].
+pub async fn push(app: &App, actor: &Actor, request: PushImage) -> Result<Watch<Vec<Pushed>>> {
+    let thing = request.reference.clone();
+    let detail = json!({ "platform": request.platform, "all_tags": request.all_tags });
+    let act = Act { action: "image.push", object: thing.clone(), detail };
+    let auth = registries::kept(app, actor, &thing, request.auth).await?;
+    let (engine, request) = (app.engine.clone(), PushImage { auth, ..request });
+    operation::begin(app, actor, Kind::Push, thing, act, Right::Operate, move |progress| async move {
+        engine.push(request, progress).await
+    })
+    .await
+}
+
+/// Begins to upload one under a name, which it gets first if it doesn't have it.
+///
+/// # Errors
+/// Not a name, or as [`push`].
+pub async fn push_as(app: &App, actor: &Actor, image: &str, name: &str) -> Result<Watch<Vec<Pushed>>> {
+    let reference = name.parse::<Reference>()?.or_latest().familiar();
+    if !get(app, actor, image).await?.summary.tags.contains(&reference) {
+        tag(app, actor, image, &reference).await?;
+    }
+    push(app, actor, PushImage { reference, ..PushImage::default() }).await
 }
 
 /// Begins to read an archive. As [`pull`]; the archive is read to its end or to the first error.

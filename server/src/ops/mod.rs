@@ -19,6 +19,7 @@ pub mod audit;
 pub mod containers;
 pub mod images;
 pub mod operation;
+pub mod registries;
 pub mod sessions;
 pub mod system;
 pub mod usage;

@@ -12,7 +12,7 @@ use std::{
 use runtime::{
     digest::Digest,
     error::{Error, ErrorKind, Result},
-    view::{LayerStep, Progress},
+    view::{LayerStep, Progress, PushStep},
 };
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -31,6 +31,8 @@ const WATCHER_LAG: usize = 512;
 pub enum Kind {
     /// An image from a registry.
     Pull,
+    /// An image to a registry.
+    Push,
     /// Images from an archive.
     Load,
 }
@@ -40,8 +42,37 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Pull => "pull",
+            Self::Push => "push",
             Self::Load => "load",
         }
+    }
+}
+
+/// Where a layer stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// On its way here.
+    Pull(LayerStep),
+    /// On its way to a registry.
+    Push(PushStep),
+}
+
+impl Step {
+    /// Bytes so far and in all, while there is something to count.
+    pub fn bytes(&self) -> Option<(u64, u64)> {
+        match *self {
+            Self::Pull(LayerStep::Downloading { current, total } | LayerStep::Extracting { current, total })
+            | Self::Push(PushStep::Uploading { current, total }) => Some((current, total)),
+            _ => None,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(
+            self,
+            Self::Pull(LayerStep::Complete | LayerStep::Exists)
+                | Self::Push(PushStep::Done | PushStep::Exists | PushStep::Mounted(_))
+        )
     }
 }
 
@@ -49,17 +80,14 @@ impl Kind {
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Each layer's last step, in the order they were first seen.
-    pub layers: Vec<(Digest, LayerStep)>,
+    pub layers: Vec<(Digest, Step)>,
 }
 
 impl Snapshot {
     /// Bytes done and known in all, counting a layer's fetching and unpacking as one; `None` while nothing is known.
     pub fn bytes(&self) -> Option<(u64, u64)> {
         let mut sum = None;
-        for (_, step) in &self.layers {
-            let (LayerStep::Downloading { current, total } | LayerStep::Extracting { current, total }) = *step else {
-                continue;
-            };
+        for (current, total) in self.layers.iter().filter_map(|(_, step)| step.bytes()) {
             let (done, all) = sum.get_or_insert((0, 0));
             *done += current;
             *all += total;
@@ -69,16 +97,19 @@ impl Snapshot {
 
     /// Layers complete and in all.
     pub fn layers_done(&self) -> (usize, usize) {
-        let done =
-            self.layers.iter().filter(|(_, step)| matches!(step, LayerStep::Complete | LayerStep::Exists)).count();
+        let done = self.layers.iter().filter(|(_, step)| step.is_done()).count();
         (done, self.layers.len())
     }
 
     fn take(&mut self, progress: &Progress) {
-        let Progress::Layer { digest, step } = progress else { return };
-        match self.layers.iter_mut().find(|(known, _)| known == digest) {
-            Some((_, known)) => *known = *step,
-            None => self.layers.push((*digest, *step)),
+        let (digest, step) = match progress {
+            Progress::Layer { digest, step } => (*digest, Step::Pull(*step)),
+            Progress::Push { layer, step } => (layer.0, Step::Push(step.clone())),
+            _ => return,
+        };
+        match self.layers.iter_mut().find(|(known, _)| *known == digest) {
+            Some((_, known)) => *known = step,
+            None => self.layers.push((digest, step)),
         }
     }
 }

@@ -26,13 +26,15 @@ use super::{
     operations::{self, Item},
     overview,
     page::{Notice, Page},
+    registries::RegistriesPage,
     sign_in::{SetUpPage, SignInPage},
 };
 use crate::{
     i18n::{Language, Texts},
     ops::{
         audit::Wholeness,
-        operation::{OperationRow, Snapshot, View},
+        operation::{OperationRow, Snapshot, Step, View},
+        registries::RegistryRow,
         sessions::SessionRow,
         users::Preferences,
     },
@@ -41,11 +43,15 @@ use crate::{
 fn operation(id: i64, state: &str) -> View {
     let progress = Snapshot {
         layers: vec![
-            (runtime::digest::Digest::of(b"a"), LayerStep::Complete),
-            (runtime::digest::Digest::of(b"b"), LayerStep::Extracting { current: 40_000_000, total: 61_000_000 }),
-            (runtime::digest::Digest::of(b"c"), LayerStep::Downloading { current: 61_000_000, total: 148_000_000 }),
-            (runtime::digest::Digest::of(b"d"), LayerStep::Waiting),
-        ],
+            LayerStep::Complete,
+            LayerStep::Extracting { current: 40_000_000, total: 61_000_000 },
+            LayerStep::Downloading { current: 61_000_000, total: 148_000_000 },
+            LayerStep::Waiting,
+        ]
+        .into_iter()
+        .zip(0_u8..)
+        .map(|(step, n)| (runtime::digest::Digest::of(&[n]), Step::Pull(step)))
+        .collect(),
     };
     View {
         row: OperationRow {
@@ -291,6 +297,25 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
             images::DetailPage::new(page(t, "shop/api:2.14.0", "images"), t, &image, &views(), now())
                 .render()
                 .expect("drawn"),
+        ),
+        (
+            "registries",
+            RegistriesPage::new(
+                page(t, &t.get("registries-title"), "images"),
+                t,
+                &[RegistryRow {
+                    host: "registry.example:5000".into(),
+                    user: "ana <ruiz>".into(),
+                    secret: Vec::new(),
+                    added_at: now().as_microsecond() - 4_000_000_000,
+                    added_by: "ana.ruiz".into(),
+                }],
+                super::registries::Given { host: "ghcr.io".into(), user: "ana".into() },
+                "unauthorized: authentication required".into(),
+                now(),
+            )
+            .render()
+            .expect("drawn"),
         ),
         (
             "operations",

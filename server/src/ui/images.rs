@@ -284,6 +284,11 @@ impl DetailPage {
         }
     }
 
+    /// The name it is offered to be pushed under.
+    fn push_name(&self) -> &str {
+        self.names.iter().find(|name| !name.contains('@')).map_or("", String::as_str)
+    }
+
     fn reference(&self) -> String {
         if self.tag.is_empty() { self.id.clone() } else { format!("{}{}", self.repository, self.tag) }
     }
@@ -316,11 +321,27 @@ pub async fn pull(State(app): State<App>, posted: Posted) -> Result<Response, Fa
         return Ok(see_other("/images"));
     }
     let request = PullImage { reference, ..PullImage::default() };
-    match ops::images::pull(&app, &signed.actor, request).await {
+    match ops::images::pull(&app, &signed.actor, request, posted.fields.is_on("all")).await {
         Ok(watch) => Ok(see_other(&format!("/operations/{}", watch.id))),
         Err(error) if error.kind() == ErrorKind::Invalid => {
             notify(&signed, false, error.message().to_owned());
             Ok(see_other("/images"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /images/{id}/push`: uploads it under a name, which it gets if it doesn't have it.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn push(State(app): State<App>, Path(id): Path<String>, posted: Posted) -> Result<Response, Fault> {
+    let signed = posted.signed;
+    match ops::images::push_as(&app, &signed.actor, &id, &posted.fields.text("name")).await {
+        Ok(watch) => Ok(see_other(&format!("/operations/{}", watch.id))),
+        Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Conflict) => {
+            notify(&signed, false, error.message().to_owned());
+            Ok(see_other(&format!("/images/{id}")))
         }
         Err(error) => Err(error.into()),
     }

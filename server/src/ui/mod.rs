@@ -26,6 +26,7 @@ pub mod launch_form;
 pub mod operations;
 pub mod overview;
 pub mod page;
+pub mod registries;
 pub mod request;
 pub mod sign_in;
 pub mod upload;

@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use jiff::Timestamp;
-use runtime::view::LayerStep;
+use runtime::view::{LayerStep, PushStep};
 
 use super::{
     error::Fault,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     app::App,
     i18n::Texts,
-    ops::operation::{self, View},
+    ops::operation::{self, Step, View},
 };
 
 /// One operation as pages show it.
@@ -66,7 +66,11 @@ impl Item {
                     None => layers,
                 }
             }
-            (_, "done") => t.get(if row.kind == "pull" { "operations-pulled" } else { "operations-loaded" }),
+            (_, "done") => t.get(match row.kind.as_str() {
+                "pull" => "operations-pulled",
+                "push" => "operations-pushed",
+                _ => "operations-loaded",
+            }),
             (_, "interrupted") => t.get("operations-interrupted"),
             (_, "cancelled") => t.get("operations-cancelled"),
             _ => row.message.clone(),
@@ -98,19 +102,21 @@ fn overall(progress: &operation::Snapshot) -> Option<u64> {
     if progress.layers.is_empty() {
         return None;
     }
-    let sum: u64 = progress.layers.iter().map(|(_, step)| percent(*step)).sum();
+    let sum: u64 = progress.layers.iter().map(|(_, step)| percent(step)).sum();
     Some(sum / progress.layers.len() as u64)
 }
 
 /// Percent of one layer: fetching is the first half.
-fn percent(step: LayerStep) -> u64 {
+fn percent(step: &Step) -> u64 {
     let half = |current: u64, total: u64| (current.min(total) * 50).checked_div(total).unwrap_or(0);
-    match step {
-        LayerStep::Waiting => 0,
-        LayerStep::Downloading { current, total } => half(current, total),
-        LayerStep::Downloaded => 50,
-        LayerStep::Extracting { current, total } => 50 + half(current, total),
-        LayerStep::Complete | LayerStep::Exists => 100,
+    match *step {
+        Step::Pull(LayerStep::Waiting) | Step::Push(PushStep::Preparing) => 0,
+        Step::Pull(LayerStep::Downloading { current, total }) => half(current, total),
+        Step::Pull(LayerStep::Downloaded) => 50,
+        Step::Pull(LayerStep::Extracting { current, total }) => 50 + half(current, total),
+        Step::Push(PushStep::Uploading { current, total }) => 2 * half(current, total),
+        Step::Pull(LayerStep::Complete | LayerStep::Exists)
+        | Step::Push(PushStep::Done | PushStep::Exists | PushStep::Mounted(_)) => 100,
     }
 }
 
@@ -126,22 +132,27 @@ fn layers(view: &View, t: Texts) -> Vec<Layer> {
     let layers = view.progress.iter().flat_map(|progress| &progress.layers);
     layers
         .map(|(digest, step)| {
-            let (word, bytes) = match *step {
-                LayerStep::Waiting => ("waiting", None),
-                LayerStep::Exists => ("exists", None),
-                LayerStep::Downloading { current, total } => ("downloading", Some((current, total))),
-                LayerStep::Downloaded => ("downloaded", None),
-                LayerStep::Extracting { current, total } => ("extracting", Some((current, total))),
-                LayerStep::Complete => ("complete", None),
+            let word = match step {
+                Step::Pull(LayerStep::Waiting) => t.get("step-waiting"),
+                Step::Pull(LayerStep::Exists) => t.get("step-exists"),
+                Step::Pull(LayerStep::Downloading { .. }) => t.get("step-downloading"),
+                Step::Pull(LayerStep::Downloaded) => t.get("step-downloaded"),
+                Step::Pull(LayerStep::Extracting { .. }) => t.get("step-extracting"),
+                Step::Pull(LayerStep::Complete) => t.get("step-complete"),
+                Step::Push(PushStep::Preparing) => t.get("step-preparing"),
+                Step::Push(PushStep::Uploading { .. }) => t.get("step-uploading"),
+                Step::Push(PushStep::Exists) => t.get("step-there"),
+                Step::Push(PushStep::Mounted(from)) => t.one("step-mounted", "from", from),
+                Step::Push(PushStep::Done) => t.get("step-uploaded"),
             };
             Layer {
                 name: digest.short(),
-                step: t.get(&format!("step-{word}")),
-                bytes: bytes.map_or_else(
+                step: word,
+                bytes: step.bytes().map_or_else(
                     || "–".to_owned(),
                     |(done, all)| t.two("operations-bytes-of", "done", t.size(done), "all", t.size(all)),
                 ),
-                percent: percent(*step),
+                percent: percent(step),
             }
         })
         .collect()
@@ -279,7 +290,9 @@ mod tests {
             LayerStep::Complete,
             LayerStep::Downloading { current: 7, total: 0 },
         ];
-        assert_eq!(steps.map(percent), [0, 25, 50, 75, 100, 0]);
+        assert_eq!(steps.map(|step| percent(&Step::Pull(step))), [0, 25, 50, 75, 100, 0]);
+        let steps = [PushStep::Preparing, PushStep::Uploading { current: 5, total: 10 }, PushStep::Mounted("a".into())];
+        assert_eq!(steps.map(|step| percent(&Step::Push(step))), [0, 50, 100]);
     }
 }
 

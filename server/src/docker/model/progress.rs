@@ -1,10 +1,10 @@
-//! The lines of JSON that pull and load answer with, in the texts that Docker's client shows and others look for.
+//! The lines of JSON that pull, push and load answer with, in the texts that Docker's client shows and others look for.
 
 use std::collections::BTreeSet;
 
 use runtime::{
     digest::Digest,
-    view::{LayerStep, LoadedImage, Progress, PulledImage},
+    view::{LayerStep, LoadedImage, Progress, PulledImage, PushStep, Pushed},
 };
 use serde::Serialize;
 
@@ -24,6 +24,17 @@ pub(in crate::docker) struct Line {
     error_detail: Option<ErrorDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aux: Option<Aux>,
+}
+
+/// What programs read of a push.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Aux {
+    tag: String,
+    digest: Digest,
+    size: u64,
 }
 
 /// Bytes so far and in all; empty where there is nothing to count.
@@ -86,7 +97,8 @@ impl PullLines {
                 vec![Line { id: Some(tag.clone()), ..Line::status(format!("Pulling from {}", remote(repository))) }]
             }
             Progress::Layer { digest, step } => self.layer(digest, *step),
-            Progress::Loaded(_) => Vec::new(),
+            Progress::Pulled(pulled) => vec![Line::status(format!("Digest: {}", pulled.digest))],
+            _ => Vec::new(),
         }
     }
 
@@ -119,6 +131,39 @@ impl PullLines {
             Line::status(format!("Digest: {}", pulled.digest)),
             Line::status(format!("Status: {status} {}", pulled.reference)),
         ]
+    }
+}
+
+impl PullLines {
+    /// The last line of a pull of all tags.
+    pub(in crate::docker) fn end_of_all(pulled: &[PulledImage], repository: &str) -> Line {
+        let newer = pulled.iter().any(|one| !one.up_to_date);
+        let status = if newer { "Downloaded newer image for" } else { "Image is up to date for" };
+        Line::status(format!("Status: {status} {repository}"))
+    }
+}
+
+/// The lines of one step of a push.
+pub(in crate::docker) fn push_step(step: &Progress) -> Vec<Line> {
+    match step {
+        Progress::PushingTo(repository) => {
+            vec![Line::status(format!("The push refers to repository [{repository}]"))]
+        }
+        Progress::Push { layer, step } => vec![match step {
+            PushStep::Preparing => Line::layer("Preparing", &layer.0),
+            PushStep::Uploading { current, total } => Line::bytes("Pushing", &layer.0, *current, *total),
+            PushStep::Exists => Line::layer("Layer already exists", &layer.0),
+            PushStep::Mounted(from) => Line::layer(&format!("Mounted from {from}"), &layer.0),
+            PushStep::Done => Line::layer("Pushed", &layer.0),
+        }],
+        Progress::Pushed(Pushed { tag, digest, size, .. }) => {
+            let aux = Aux { tag: tag.clone(), digest: *digest, size: *size };
+            vec![
+                Line::status(format!("{tag}: digest: {digest} size: {size}")),
+                Line { progress_detail: Some(Detail::default()), aux: Some(aux), ..Line::default() },
+            ]
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -205,6 +250,32 @@ mod tests {
         pulled.up_to_date = true;
         assert!(status(&pulled).contains("Status: Image is up to date for busybox:latest"));
         assert_eq!(text([Line::failed("no".to_owned())]), "{\"errorDetail\":{\"message\":\"no\"},\"error\":\"no\"}\n");
+    }
+
+    #[test]
+    fn a_push_reads_as_dockers() {
+        let (layer, digest) = (runtime::digest::DiffId(Digest::of(b"layer")), Digest::of(b"m"));
+        let id = layer.0.short();
+        let step = |step| text(push_step(&Progress::Push { layer, step }));
+        let bare = |status: &str| format!("{{\"status\":\"{status}\",\"progressDetail\":{{}},\"id\":\"{id}\"}}\n");
+        let begin = Progress::PushingTo("docker.io/library/web".to_owned());
+        assert_eq!(text(push_step(&begin)), "{\"status\":\"The push refers to repository [docker.io/library/web]\"}\n");
+        assert_eq!(step(PushStep::Preparing), bare("Preparing"));
+        assert!(
+            step(PushStep::Uploading { current: 1, total: 2 })
+                .contains("\"Pushing\",\"progressDetail\":{\"current\":1")
+        );
+        assert_eq!(step(PushStep::Exists), bare("Layer already exists"));
+        assert_eq!(step(PushStep::Mounted("a/b".to_owned())), bare("Mounted from a/b"));
+        assert_eq!(step(PushStep::Done), bare("Pushed"));
+        let pushed = Pushed { id: digest, reference: "web:1".into(), tag: "1".into(), digest, size: 9 };
+        assert_eq!(
+            text(push_step(&Progress::Pushed(pushed))),
+            format!(
+                "{{\"status\":\"1: digest: {digest} size: 9\"}}\n\
+                 {{\"progressDetail\":{{}},\"aux\":{{\"Tag\":\"1\",\"Digest\":\"{digest}\",\"Size\":9}}}}\n"
+            )
+        );
     }
 
     #[test]
