@@ -5,7 +5,7 @@ use harness::{
     Darsena, Settings, Suite,
     image::{Compression, Layer, busybox},
 };
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 
 use crate::{HOST, assert_empty, person::Person, prepare, skopeo, with_witness};
 
@@ -48,8 +48,24 @@ fn push(step: &str) {
     skopeo(darsena.space(), &["copy", &from, &to]);
     assert_eq!(darsena.docker().run(&["run", "--rm", &name, "cat", "/killed"]).ok(), "not");
     skopeo(darsena.space(), &["delete", &to]);
+    if step == "serve.upload" {
+        // A client that knows of it could have gone on with it.
+        cancel_uploads(&darsena);
+    }
     assert_empty(&darsena);
     darsena.docker().run(&["inspect", &name]).fails();
+}
+
+fn cancel_uploads(darsena: &Darsena) {
+    let waiting = std::fs::read_dir(darsena.space().data().join("content/uploads")).unwrap();
+    let names = waiting.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let ids: Vec<String> = names.filter(|name| !name.ends_with(".of")).collect();
+    assert_eq!(ids.len(), 1, "the upload that was about to be published");
+    darsena.space().inside(|| async {
+        let path = format!("/v2/team/app/blobs/uploads/{}", ids[0]);
+        let answer = Person::new(darsena).ask(Method::DELETE, &path).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    });
 }
 
 fn removal(step: &str) {

@@ -279,6 +279,12 @@ async fn an_image_named_after_the_registry_can_be_pulled_from_it() {
     let mut plain = Vec::new();
     flate2::read::GzDecoder::new(&blob(&serving, "team/web", layer).await[..]).read_to_end(&mut plain).unwrap();
     assert_eq!(plain, one.plain[0]);
+    // What is offered is pushed.
+    push(&serving, "team/web", "2", &two).await.unwrap();
+    assert_eq!(manifest(&serving, "team/web", "2").await.unwrap(), two.manifest);
+    serving.remove(&served(), "team/web", "2", true, Vec::new()).await.unwrap();
+    assert!(matches!(refusal(manifest(&serving, "team/web", "2").await), Refusal::ManifestUnknown(_)));
+    place.images.tag("web:2", &format!("{HOST}/team/web:2")).await.unwrap();
     // The name comes to mean another image, then nothing.
     place.images.tag("web:2", "localhost:8080/team/web:1").await.unwrap();
     assert_eq!(manifest(&serving, "team/web", "1").await.unwrap(), two.manifest);

@@ -147,9 +147,10 @@ impl Images {
             fault::point("serve.documents").map_err(Error::from_fault)?;
             let point = |record: &mut repositories::Record| {
                 let Some(tag) = tag else { return };
-                record.withdraw(&tag);
                 let points = Tag { digest, pushed_at: Timestamp::now(), pushed_by: put.by, image };
-                record.tags.insert(tag, points);
+                record.tags.insert(tag.clone(), points);
+                // After it, or what both have would go.
+                record.withdraw(&tag);
             };
             let free = images.0.repositories.put(&put.repository, digest, manifest, point)?;
             images.free_things(free.into_iter().map(Thing::Blob))?;
