@@ -6,7 +6,7 @@
 //!   [`spec`], [`paths`]
 //! - **L1 ground** (sync): [`sys`] (every unsafe block), [`durable`], [`undo`], [`fault`], [`meter`]
 //! - **L2 stores and devices** (sync but for the registry client; siblings don't know each other): [`content`],
-//!   [`snapshot`], [`image`], [`lease`], [`network`], [`cgroup`], [`seccomp`], [`logs`], [`registry`]
+//!   [`snapshot`], [`image`], [`repositories`], [`lease`], [`network`], [`cgroup`], [`seccomp`], [`logs`], [`registry`]
 //! - **L3 life of one container**: [`container`], [`init`], [`monitor`]
 //! - **L4 building** (sync): [`build`]
 //! - **L5 flows**: [`engine`], one verb a file
@@ -54,6 +54,8 @@ pub mod reference;
 #[cfg(feature = "engine")]
 pub mod registry;
 #[cfg(feature = "engine")]
+pub mod repositories;
+#[cfg(feature = "engine")]
 pub mod request;
 #[cfg(feature = "engine")]
 pub mod seccomp;
@@ -65,4 +67,4 @@ pub mod undo;
 pub mod view;
 
 #[cfg(feature = "engine")]
-pub use engine::{Attachment, Config, Engine, Giver, Leave, Outflow};
+pub use engine::{Attachment, Config, Engine, Giver, Leave, Outflow, serving};

@@ -6,6 +6,8 @@
 //!   engine.json               engine id, layout version
 //!   content/sha256/<hex>      blobs; content/ingest/<name> while they come
 //!   snapshots/<hex>/fs        unpacked layers, named by chain id; snapshots/tmp-*, snapshots/trash/*
+//!   content/uploads/<id>      blobs that come to the served registry
+//!   registry/repositories/<hex>.json  the served registry's repositories; registry/loose/* blobs before their manifest
 //!   images/<hex>.json         image records, named by image id
 //!   references.json           names to images
 //!   containers/.tmp-<id>/     being filled by `create`
@@ -75,6 +77,31 @@ impl Paths {
     /// Blobs that are still coming.
     pub fn ingests(&self) -> PathBuf {
         self.content().join("ingest")
+    }
+
+    /// Blobs that come without their digest.
+    pub fn uploads(&self) -> PathBuf {
+        self.content().join("uploads")
+    }
+
+    /// What the served registry's repositories have: a record each.
+    pub fn repositories(&self) -> PathBuf {
+        self.data.join("registry").join("repositories")
+    }
+
+    /// One repository's record. Its name may be longer than a file's.
+    pub fn repository(&self, name: &str) -> PathBuf {
+        self.repositories().join(format!("{}.json", Digest::of(name.as_bytes()).hex()))
+    }
+
+    /// Blobs that came to a repository and that no manifest there names yet.
+    pub fn loose_blobs(&self) -> PathBuf {
+        self.data.join("registry").join("loose")
+    }
+
+    /// The note that one of them is one repository's.
+    pub fn loose_blob(&self, repository: &str, blob: Digest) -> PathBuf {
+        self.loose_blobs().join(format!("{}-{}", Digest::of(repository.as_bytes()).short(), blob.hex()))
     }
 
     /// All unpacked layers.

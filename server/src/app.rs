@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     auth::{gate::Gate, seal::Vault},
     db::Db,
-    ops::{builds::Builds, operation::Operations, usage::Readings},
+    ops::{builds::Builds, operation::Operations, registry_access::Desk, usage::Readings},
 };
 
 /// Everything a request may need; cheap to clone.
@@ -35,6 +35,8 @@ pub struct Inner {
     pub readings: Readings,
     /// What signing in needs in memory.
     pub gate: Gate,
+    /// What serving the registry needs in memory.
+    pub registry: Desk,
     /// Seals the secrets that are kept.
     pub vault: Vault,
     /// Cancelled when the server is to end: long answers (events, logs) end then.
@@ -45,7 +47,14 @@ pub struct Inner {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(db: Db, engine: Engine, vault: Vault, data: &Path, docker_socket: Option<PathBuf>) -> Self {
+    pub fn new(
+        db: Db,
+        engine: Engine,
+        vault: Vault,
+        data: &Path,
+        docker_socket: Option<PathBuf>,
+        registry: Desk,
+    ) -> Self {
         Self(Arc::new(Inner {
             db,
             engine,
@@ -54,6 +63,7 @@ impl App {
             started_at: Timestamp::now(),
             readings: Readings::default(),
             gate: Gate::default(),
+            registry,
             vault,
             shutdown: CancellationToken::new(),
             docker_socket,

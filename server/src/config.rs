@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use runtime::reference::Reference;
 
 /// Darsena: containers, from the browser and from the docker command line.
 #[derive(Debug, Parser)]
@@ -78,6 +79,9 @@ pub struct Options {
     /// Builds may fetch files from loopback and private networks too.
     #[arg(long, global = true, env = "DARSENA_BUILD_PRIVATE_SOURCES")]
     pub build_private_sources: bool,
+    /// The name images pushed here get, where it is not the address they were pushed to: `registry.example`.
+    #[arg(long, global = true, env = "DARSENA_REGISTRY_HOST", value_name = "HOST")]
+    pub registry_host: Option<String>,
     /// A folder with certificates by registry host, as /etc/docker/certs.d, which is read too; may be given several times.
     #[arg(long, global = true, env = "DARSENA_REGISTRY_CERTS", value_name = "DIR", value_delimiter = ',')]
     pub registry_certs: Vec<PathBuf>,
@@ -98,8 +102,10 @@ struct File {
     registry_mirrors: Vec<String>,
     #[serde(default)]
     insecure_registries: Vec<String>,
+    registry_host: Option<String>,
     #[serde(default)]
     build_private_sources: bool,
+    #[serde(default)]
     registry_certs: Vec<PathBuf>,
     /// Further names this server answers to; `https://name` where a proxy in front of it speaks https.
     #[serde(default)]
@@ -123,6 +129,8 @@ pub struct Config {
     pub insecure_registries: Vec<String>,
     /// Builds may fetch files from loopback and private networks too.
     pub build_private_sources: bool,
+    /// The name of the served registry.
+    pub registry_host: Option<String>,
     /// Folders with certificates by registry host.
     pub registry_certs: Vec<PathBuf>,
     /// Further names this server answers to.
@@ -158,6 +166,7 @@ impl Config {
             registry_mirrors: or(options.registry_mirror, file.registry_mirrors),
             insecure_registries: or(options.insecure_registry, file.insecure_registries),
             build_private_sources: options.build_private_sources || file.build_private_sources,
+            registry_host: options.registry_host.or(file.registry_host),
             registry_certs: if options.registry_certs.is_empty() {
                 file.registry_certs
             } else {
@@ -177,6 +186,10 @@ impl Config {
         absolute("run", &config.run)?;
         if let Some(socket) = &config.docker_socket {
             absolute("docker_socket", socket)?;
+        }
+        let is_host = |host: &String| format!("{host}/x").parse::<Reference>().is_ok_and(|name| name.host() == host);
+        if let Some(host) = config.registry_host.as_ref().filter(|host| !is_host(host)) {
+            return Err(format!("registry_host is a name with a dot or a port, as in registry.example, not {host}"));
         }
         if let Some(mirror) =
             config.registry_mirrors.iter().find(|url| !url.starts_with("http://") && !url.starts_with("https://"))
@@ -260,5 +273,9 @@ mod tests {
         assert!(toml::from_str::<File>("dta = '/a'").is_err(), "a wrong key is said");
         assert!(Config::join(options(&["darsena", "--data", "a"]), File::default()).is_err());
         assert!(Config::join(options(&["darsena", "--registry-mirror", "m"]), File::default()).is_err());
+        for (host, right) in [("registry.example", true), ("muelle:5000", true), ("muelle", false), ("a.b/c", false)] {
+            let config = Config::join(options(&["darsena", "--registry-host", host]), File::default());
+            assert_eq!(config.is_ok(), right, "{host}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod docker;
 mod i18n;
 mod live;
 mod ops;
+mod registry;
 mod router;
 mod serve;
 mod ui;
@@ -130,13 +131,16 @@ async fn serve_all(config: Config) -> Result<(), String> {
     let db = open_database(&config).await?;
     db.cut_off_open_audit().await.map_err(|error| error.chain())?;
     db.interrupt_operations().await.map_err(|error| error.chain())?;
+    let desk = ops::registry_access::Desk::open(&db, config.registry_host.as_deref(), address, &config.hosts);
+    let desk = desk.await.map_err(|error| error.chain())?;
     let vault = Vault::open(&config.secrets_key()).map_err(|error| error.chain())?;
-    let app = App::new(db, engine, vault, &config.data, config.docker_socket.clone());
+    let app = App::new(db, engine, vault, &config.data, config.docker_socket.clone(), desk);
     ops::builds::recover(&app).await.map_err(|error| error.chain())?;
     welcome::install_once(&app).await.map_err(|error| error.chain())?;
     let socket = config.docker_socket.as_deref().map(docker::bind).transpose().map_err(|error| error.chain())?;
     let word = ops::sessions::open_set_up(&app).await.map_err(|error| error.chain())?;
-    let hosts = Hosts::new(address, &config.hosts);
+    let names: Vec<String> = config.hosts.iter().chain(&config.registry_host).cloned().collect();
+    let hosts = Hosts::new(address, &names);
 
     let shutdown = app.shutdown.clone();
     let mut tasks = tokio::task::JoinSet::new();

@@ -22,12 +22,12 @@ use crate::{
         cookie::Meta,
         origin::{self, Hosts},
     },
-    live,
+    live, registry,
     ui::{
         account, assets, audit, build_cache, build_new, builds, container, container_actions, container_logs,
         containers,
         error::{self, Fault},
-        images, launch, operations, overview, registries, sign_in,
+        images, launch, operations, overview, registries, registry as ui_registry, sign_in, tokens,
     },
 };
 
@@ -70,6 +70,8 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/builds/{id}/cancel", post(builds::cancel))
         .route("/builds/{id}/again", post(builds::again))
         .route("/builds/{id}/remove", get(builds::ask).post(builds::remove))
+        .route("/registry", get(ui_registry::list))
+        .route("/registry/{*name}", get(ui_registry::detail).post(ui_registry::remove))
         .route("/registries", get(registries::show).post(registries::add))
         .route("/registries/remove", post(registries::remove))
         .route("/operations", get(operations::list))
@@ -84,6 +86,8 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/account/preferences", post(account::prefer))
         .route("/account/password", post(account::password))
         .route("/account/sessions/{id}/end", post(account::end))
+        .route("/account/tokens", post(tokens::create))
+        .route("/account/tokens/{id}/revoke", post(tokens::revoke))
         .route("/session", get(sign_in::show).post(sign_in::begin))
         .route("/session/end", post(sign_in::end))
         .route("/setup", get(sign_in::set_up).post(sign_in::finish_set_up))
@@ -97,6 +101,7 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
             CompressionLayer::new()
                 .compress_when(DefaultPredicate::new().and(NotForContentType::new("text/event-stream"))),
         )
+        .merge(registry::router())
         .layer(from_fn_with_state(hosts, every_request))
         .with_state(app)
 }

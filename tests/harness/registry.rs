@@ -65,7 +65,7 @@ impl<'space> Registry<'space> {
             // bcrypt of the password, cheap because it is no secret.
             let line = "sailor:$2b$05$abcdefghijklmnopqrstuum8zdgiQP/A2YunoxMxDX05P3AUA9Y0i\n";
             fs::write(&users, line).expect("a file in our folder");
-            text.push_str(&format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", users.display()));
+            text = [text, format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", users.display())].concat();
         }
         fs::write(&config, text).expect("a file in our folder");
         let mut command = space.command("docker-registry");

@@ -100,10 +100,10 @@ fn pages() {
         // The push takes the new name and the credentials.
         let id = docker.run(&["inspect", "-f", "{{.Id}}", "local:1"]).ok();
         let answer = post(&format!("/images/{id}/push"), &[("csrf", &token), ("name", &at("private/paged:1"))]).await;
-        until(&client, &darsena.url(to(&answer)), "every digest confirmed").await;
+        until(&client, &darsena.url(to(&answer)), "The image is at the registry").await;
         docker.run(&["rmi", "-f", &id]).ok();
         let answer = post("/images/pull", &[("csrf", &token), ("image", &at("private/paged:1"))]).await;
-        until(&client, &darsena.url(to(&answer)), "every digest checked").await;
+        until(&client, &darsena.url(to(&answer)), "The image is here, every digest").await;
         assert_eq!(docker.run(&["run", "--rm", &at("private/paged:1"), "cat", "/secret"]).ok(), "cargo");
 
         // The client of the socket doesn't borrow them.

@@ -9,6 +9,7 @@ nav-run = Run
 nav-containers = Containers
 nav-store = Store
 nav-images = Images
+nav-registry = Registry
 nav-keep = Keep
 nav-audit = Audit
 nav-host = Host
@@ -542,6 +543,59 @@ account-this = this one
 account-end = End
 account-end-of = End the session in { $browser }
 account-session-ended = The session has ended.
+account-tokens = API tokens
+account-tokens-hint = For programs that sign in as you: docker login, builds, scripts.
+account-tokens-none = No token yet.
+account-token-name = What it is for
+account-token-right = May
+account-token-view = see and pull
+account-token-operate = see, run and push
+account-token-days = Ends after
+account-token-days-some = { $count } days
+account-token-never = never
+account-token-ends = Ends
+account-token-used = Last used
+account-token-made = Made
+account-token-create = Make a token
+account-token-revoke = Revoke
+account-token-revoke-of = Revoke { $name }
+account-token-revoked = The token was revoked. What used it can’t sign in any more.
+account-token-fresh = This is the only time the token is shown. Copy it now.
+
+## The served registry
+
+registry-lead =
+    { $count ->
+        [one] { $count } repository, { $size }
+       *[other] { $count } repositories, { $size }
+    }
+registry-lead-one =
+    { $count ->
+        [one] { $count } tag, { $size }
+       *[other] { $count } tags, { $size }
+    }
+registry-tag-count = { $count }
+registry-repository = Repository
+registry-tags = Tags
+registry-tag = Tag
+registry-kind = Kind
+registry-digest = Digest
+registry-by = Pushed by
+registry-pushed = Pushed
+registry-pull = Pull
+registry-empty-title = Nothing was pushed yet
+registry-empty-lead = This server is a registry too: push an image with docker, skopeo or podman and it is here, ready to run.
+registry-how = Sign in and push
+registry-how-hint = The password is yours, or better an API token of your account:
+registry-offered = Image here, never pushed
+registry-kept = Kept as it came
+registry-index = { $count } platforms or parts
+registry-no-tags = No tags.
+registry-copy-digest = Copy the digest of { $tag }
+registry-untagged = Without a tag
+registry-untagged-hint = Still pulled by digest.
+registry-remove-effect = Nobody can pull it from here any more, and layers nothing else needs are gone for good. Containers go on running.
+registry-removed = { $name } was removed from the registry.
 
 ## Signing in
 

@@ -9,6 +9,7 @@ nav-run = Ejecutar
 nav-containers = Contenedores
 nav-store = Almacén
 nav-images = Imágenes
+nav-registry = Registro de imágenes
 nav-keep = Custodia
 nav-audit = Auditoría
 nav-host = Anfitrión
@@ -542,6 +543,59 @@ account-this = esta
 account-end = Terminar
 account-end-of = Terminar la sesión en { $browser }
 account-session-ended = La sesión terminó.
+account-tokens = Tokens de API
+account-tokens-hint = Para programas que entran en su nombre: docker login, construcciones, guiones.
+account-tokens-none = Aún no hay tokens.
+account-token-name = Para qué es
+account-token-right = Puede
+account-token-view = ver y traer
+account-token-operate = ver, ejecutar y subir
+account-token-days = Termina tras
+account-token-days-some = { $count } días
+account-token-never = nunca
+account-token-ends = Termina
+account-token-used = Último uso
+account-token-made = Creado
+account-token-create = Crear un token
+account-token-revoke = Revocar
+account-token-revoke-of = Revocar { $name }
+account-token-revoked = El token fue revocado. Lo que lo usaba ya no puede entrar.
+account-token-fresh = El token solo se muestra esta vez. Cópielo ahora.
+
+## El registro de imágenes
+
+registry-lead =
+    { $count ->
+        [one] { $count } repositorio, { $size }
+       *[other] { $count } repositorios, { $size }
+    }
+registry-lead-one =
+    { $count ->
+        [one] { $count } etiqueta, { $size }
+       *[other] { $count } etiquetas, { $size }
+    }
+registry-tag-count = { $count }
+registry-repository = Repositorio
+registry-tags = Etiquetas
+registry-tag = Etiqueta
+registry-kind = Tipo
+registry-digest = Resumen
+registry-by = Subida por
+registry-pushed = Subida
+registry-pull = Traer
+registry-empty-title = Aún no se ha subido nada
+registry-empty-lead = Este servidor también es un registro de imágenes: suba una con docker, skopeo o podman y estará aquí, lista para ejecutarse.
+registry-how = Entrar y subir
+registry-how-hint = La contraseña es la suya o, mejor, un token de API de su cuenta:
+registry-offered = Imagen de aquí, nunca subida
+registry-kept = Guardado como llegó
+registry-index = { $count } plataformas o partes
+registry-no-tags = Sin etiquetas.
+registry-copy-digest = Copiar el resumen de { $tag }
+registry-untagged = Sin etiqueta
+registry-untagged-hint = Aún se traen por su resumen.
+registry-remove-effect = Nadie podrá traerlo de aquí, y las capas que nada más necesita se van para siempre. Los contenedores siguen en marcha.
+registry-removed = { $name } se eliminó del registro de imágenes.
 
 ## Signing in
 

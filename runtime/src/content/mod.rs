@@ -6,12 +6,14 @@
 //!                          so that the next one goes on there; for a day, and [`MAX_KEPT_BYTES`] of them all
 //! content/sources.json     which repositories have which blob
 //! content/ingest/stage-*/  an archive being loaded
+//! content/uploads/         blobs whose digest is not known yet, see [`uploads`]
 //! ```
 //! Invariants: a file under `sha256` has the digest its name says; one writer per digest (the caller's duty). It knows
 //! nothing of images: who needs a blob is said to [`Content::sweep`].
 
 mod ingest;
 mod sources;
+pub mod uploads;
 
 use std::{
     collections::HashSet,

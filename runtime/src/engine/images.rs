@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use super::turns::Turns;
 use crate::{
     build::cache::{Cache, Key},
-    content::{Content, Sources},
+    content::{Content, Sources, uploads::Uploads},
     digest::{ChainId, DiffId, Digest, ImageId},
     durable,
     error::{Error, Result},
@@ -16,7 +16,7 @@ use crate::{
     oci,
     paths::Paths,
     reference::Reference,
-    registry,
+    registry, repositories,
     snapshot::Snapshots,
     view::{ImageDefaults, ImageRemoval, ImageSummary, ImageView},
 };
@@ -48,6 +48,12 @@ pub(super) struct Shared {
     pub(super) uploads: Turns<(Reference, Digest)>,
     /// Which repositories have which blobs.
     pub(super) sources: Sources,
+    /// Blobs on their way to the served registry.
+    pub(super) arriving: Uploads,
+    /// What the served registry has.
+    pub(super) repositories: repositories::Store,
+    /// Changes of one served repository come one after the other.
+    pub(super) repository_turns: Turns<String>,
     pub(super) fetches: Semaphore,
     /// Layers unpacked at once: each takes two threads, and the disk is one.
     pub(super) unpacks: Arc<Semaphore>,
@@ -77,10 +83,13 @@ impl Images {
         let config = |id| content.read(id, oci::MAX_CONFIG_BYTES);
         let store = image::Store::open(paths.clone(), config, |chain| snapshots.has(chain))?;
         store.forget_hidden(|id| in_use.contains(&id))?;
-        let (blobs, mut layers) = store.needed();
+        let (mut blobs, mut layers) = store.needed();
         let cache = Cache::open(paths.clone(), |chain| snapshots.has(chain))?;
         layers.extend(cache.needed());
+        let repositories = repositories::Store::open(paths.clone())?;
+        blobs.extend(repositories.needed().iter().copied());
         content.sweep(&blobs)?;
+        let arriving = Uploads::open(paths.clone())?;
         let sources = Sources::open(&paths, |digest| blobs.contains(&digest));
         snapshots.sweep(&layers)?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -99,6 +108,9 @@ impl Images {
             unpacks: Arc::new(Semaphore::new(cores)),
             cache: Arc::new(cache),
             mounts: Turns::default(),
+            arriving,
+            repositories,
+            repository_turns: Turns::default(),
         }));
         images.sweep_builds()?;
         Ok(images)
@@ -169,7 +181,7 @@ impl Images {
         blocking(move || images.remove_blocking(&name, force, &users)).await
     }
 
-    fn remove_blocking(&self, name: &str, force: bool, users: &[ImageUser]) -> Result<Vec<ImageRemoval>> {
+    pub(super) fn remove_blocking(&self, name: &str, force: bool, users: &[ImageUser]) -> Result<Vec<ImageRemoval>> {
         let id = self.0.store.get(name)?.record.id;
         let removed = self.0.leases.unless_held(Thing::Image(id), || self.0.store.remove(name, force, users));
         let in_use = || {
@@ -181,6 +193,9 @@ impl Images {
         };
         let removed = removed.ok_or_else(in_use)??;
         let mut steps = removed.steps;
+        if let Err(error) = self.withdraw_offers() {
+            tracing::warn!(error = error.chain(), "an image that is gone is still offered");
+        }
         if let Some(image) = removed.image {
             // The image is gone for good: what fails from here on is left to the next start's sweep.
             match fault::point("rmi.layers").map_err(Error::from_fault).and_then(|()| self.free(&image)) {
@@ -230,7 +245,7 @@ impl Images {
 
     /// Frees those that no image needs and nobody holds.
     pub(super) fn free_things(&self, things: impl Iterator<Item = Thing>) -> Result<Freed> {
-        let Shared { content, snapshots, store, leases, cache, .. } = &*self.0;
+        let Shared { content, snapshots, store, leases, cache, repositories, .. } = &*self.0;
         let (mut freed, mut gone) = (Freed::default(), HashSet::new());
         for thing in things {
             let free = || -> Result<()> {
@@ -242,7 +257,7 @@ impl Images {
                         freed.bytes += snapshots.remove(chain)?;
                         freed.layers.push(chain);
                     }
-                    Thing::Blob(blob) if !blobs.contains(&blob) => {
+                    Thing::Blob(blob) if !blobs.contains(&blob) && !repositories.needed().contains(&blob) => {
                         let bytes = content.size(blob).unwrap_or(0);
                         content.remove(blob)?;
                         freed.bytes += bytes;
@@ -296,6 +311,10 @@ mod push_tests;
 #[cfg(test)]
 #[path = "hostile_registry_tests.rs"]
 mod hostile_registry_tests;
+
+#[cfg(test)]
+#[path = "serving_tests.rs"]
+mod serving_tests;
 
 #[cfg(test)]
 #[path = "recovery_tests.rs"]

@@ -51,6 +51,7 @@ mod recover;
 mod remove;
 pub mod scratch;
 mod save;
+pub mod serving;
 mod start;
 mod stats;
 pub mod step;

@@ -59,14 +59,14 @@ struct Written {
 }
 
 /// A manifest to be put, raw.
-struct Ready {
-    bytes: Vec<u8>,
-    descriptor: Descriptor,
+pub(in crate::engine) struct Ready {
+    pub bytes: Vec<u8>,
+    pub descriptor: Descriptor,
 }
 
 /// A layer's compressed bytes, kept from being removed.
-struct Blob {
-    digest: Digest,
+pub(in crate::engine) struct Blob {
+    pub digest: Digest,
     size: u64,
     compression: snapshot::Compression,
     _lease: Lease,
@@ -169,7 +169,7 @@ impl Images {
     }
 
     /// The newest manifest of the image whose blobs are all here.
-    fn fitting(&self, image: &Image) -> Option<Ready> {
+    pub(in crate::engine) fn fitting(&self, image: &Image) -> Option<Ready> {
         let layers = &image.record.layers;
         image.record.manifests.iter().find_map(|digest| {
             let bytes = self.0.content.read(*digest, oci::MAX_MANIFEST_BYTES).ok()?;
@@ -235,7 +235,7 @@ impl Images {
 
     /// The blob a layer goes up as: the one that is kept, or one made now. `as_it_is` wants the one that is kept,
     /// compressed or not. The caller has the layer's turn.
-    fn blob_to_push(&self, image: &Image, index: usize, as_it_is: bool) -> Result<Blob> {
+    pub(in crate::engine) fn blob_to_push(&self, image: &Image, index: usize, as_it_is: bool) -> Result<Blob> {
         let (diff_id, chain) = (image.record.layers[index].diff_id, image.chains[index]);
         let mut plain = None;
         // Another push may have made it meanwhile, or another image may have it.
@@ -308,7 +308,7 @@ impl Images {
 
 /// A new manifest for these layers: in Docker's dialect, which every registry takes, unless a layer is of a kind it has
 /// no word for.
-fn manifest(config: Digest, config_bytes: u64, blobs: &[Blob]) -> Result<Ready> {
+pub(in crate::engine) fn manifest(config: Digest, config_bytes: u64, blobs: &[Blob]) -> Result<Ready> {
     let docker = blobs.iter().all(|blob| blob.compression == snapshot::Compression::Gzip);
     let layer = |blob: &Blob| {
         let media_type = match blob.compression {

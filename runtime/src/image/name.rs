@@ -12,6 +12,30 @@ impl Store {
         let (id, _) = resolve(&state, text)?;
         state.images.get(&id).cloned().ok_or_else(|| Error::NotFound(text.to_owned()))
     }
+
+    /// All names with a tag at one registry, and their images.
+    pub fn tags_at(&self, host: &str) -> Vec<(Reference, ImageId)> {
+        let state = self.state();
+        let at = state.names.iter().filter(|(name, _)| name.host() == host && name.tag().is_some());
+        at.map(|(name, id)| (name.clone(), *id)).collect()
+    }
+
+    /// The image has a name of this path and tag, at whatever registry.
+    pub fn is_named(&self, path: &str, tag: &str, id: ImageId) -> bool {
+        let is = |(name, named): (&Reference, &ImageId)| *named == id && name.path() == path && name.tag() == Some(tag);
+        self.state().names.iter().any(is)
+    }
+
+    /// Takes a name off and leaves the image, even if it was its last.
+    pub fn unname(&self, name: &Reference) -> Result<(), Error> {
+        let _change = self.change();
+        let mut state = State::clone(&self.state());
+        if state.names.remove(name).is_some() {
+            self.write_names(&state)?;
+            self.publish(state);
+        }
+        Ok(())
+    }
 }
 
 /// The image, and the name it was found by; `None` when it was found by its id.

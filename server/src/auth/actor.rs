@@ -14,6 +14,17 @@ pub enum Principal {
         /// What the person may do.
         role: Role,
     },
+    /// A program with an API token of a person.
+    Token {
+        /// `users.id`.
+        user: i64,
+        /// Login name of that person.
+        name: String,
+        /// The token's name.
+        token: String,
+        /// The most the program may do.
+        right: Right,
+    },
     /// A process that could open the docker socket: root, or a member of its group.
     Socket {
         /// The peer's user id.
@@ -44,7 +55,7 @@ pub enum Role {
 pub enum Via {
     /// The pages.
     Web,
-    /// The Docker-compatible API.
+    /// The Docker-compatible API and the served registry: what docker clients speak.
     Docker,
     /// The command line.
     Command,
@@ -78,7 +89,7 @@ pub struct Actor {
 }
 
 /// A right an operation asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
     /// See things.
     View,
@@ -102,7 +113,7 @@ impl Actor {
     /// The name in lists and the audit record.
     pub fn name(&self) -> String {
         match &self.principal {
-            Principal::User { name, .. } => name.clone(),
+            Principal::User { name, .. } | Principal::Token { name, .. } => name.clone(),
             Principal::Socket { uid, .. } => format!("uid {uid}"),
             Principal::Host => "root".to_owned(),
             Principal::System => "darsena".to_owned(),
@@ -113,7 +124,7 @@ impl Actor {
     /// The word for the kind in the audit record.
     pub fn kind(&self) -> &'static str {
         match self.principal {
-            Principal::User { .. } => "user",
+            Principal::User { .. } | Principal::Token { .. } => "user",
             Principal::Socket { .. } => "socket",
             Principal::Host => "host",
             Principal::System => "system",
@@ -134,6 +145,11 @@ impl Actor {
                 | Principal::System,
                 _,
             ) => Ok(()),
+            (Principal::Token { right: most, .. }, right) if right <= *most => Ok(()),
+            (Principal::Token { token, .. }, _) => Err(Error::new(
+                ErrorKind::Forbidden,
+                format!("the token {token} does not have the right to {}", right.words()),
+            )),
             (Principal::Nobody { .. }, _) => Err(Error::new(
                 ErrorKind::Forbidden,
                 format!("sign in first: this needs the right to {}", right.words()),

@@ -4,6 +4,7 @@
 //! It knows neither pages nor SQL.
 
 pub mod actor;
+pub mod bearer;
 pub mod cookie;
 pub mod gate;
 pub mod origin;

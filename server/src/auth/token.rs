@@ -66,7 +66,7 @@ pub fn set_up_word() -> String {
 }
 
 /// HMAC-SHA256 (RFC 2104) for keys of at most 64 bytes.
-fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+pub(in crate::auth) fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut block = [0_u8; 64];
     block[..key.len()].copy_from_slice(key);
     let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(message).finalize();

@@ -83,7 +83,7 @@ impl Db {
     ) -> Result<i64> {
         let opened_at = Timestamp::now().as_microsecond();
         let actor_id = match actor.principal {
-            Principal::User { id, .. } => Some(id),
+            Principal::User { id, .. } | Principal::Token { user: id, .. } => Some(id),
             _ => None,
         };
         let detail = detail.to_string();

@@ -86,6 +86,8 @@ pub(super) async fn follow<T: Send + 'static>(
     Ok(streamed("application/json", stream::unfold(follower, Follower::next)))
 }
 
+/// The lines of a step.
+type Steps = Box<dyn FnMut(&Progress) -> Vec<Line> + Send>;
 /// The lines of an end.
 type End<T> = Box<dyn FnOnce(&T) -> Vec<Line> + Send>;
 
@@ -94,7 +96,7 @@ struct Follower<T> {
     what: &'static str,
     rest: Option<(Watch<T>, End<T>)>,
     first: Option<Progress>,
-    lines: Box<dyn FnMut(&Progress) -> Vec<Line> + Send>,
+    lines: Steps,
 }
 
 impl<T: Send + 'static> Follower<T> {

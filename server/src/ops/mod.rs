@@ -18,12 +18,15 @@ use crate::{
     db::audit::Outcome,
 };
 
+pub mod api_tokens;
 pub mod audit;
 pub mod builds;
 pub mod containers;
 pub mod images;
 pub mod operation;
 pub mod registries;
+pub mod registry;
+pub mod registry_access;
 pub mod sessions;
 pub mod system;
 pub mod usage;

@@ -175,7 +175,7 @@ async fn recorded_refusal(app: &App, actor: &Actor, name: &str, why: &str) -> Re
     }
 }
 
-fn begin_attempt(app: &App, keys: &[Key]) -> Result<(), Refusal> {
+pub(in crate::ops) fn begin_attempt(app: &App, keys: &[Key]) -> Result<(), Refusal> {
     let mut throttle = app.gate.throttle.lock().unwrap_or_else(PoisonError::into_inner);
     throttle.attempt(Instant::now(), keys).map_err(|wait| Refusal::Wait(wait.as_secs() + 1))
 }

@@ -12,12 +12,14 @@ use super::{
     error::Fault,
     page::{Page, When, html, micros, notify, see_other},
     request::{Posted, Signed},
+    tokens::TokenItem,
 };
 use crate::{
     app::App,
     auth::{cookie::Cookie, password::Weakness, token::Secret},
     i18n::Texts,
     ops::{
+        api_tokens::{self, ApiTokenRow},
         sessions::{self, SessionRow},
         users::{self, Preferences, Refusal},
     },
@@ -41,8 +43,21 @@ pub struct AccountPage {
     t: Texts,
     preferences: Preferences,
     sessions: Vec<SessionItem>,
-    present_wrong: String,
-    new_wrong: String,
+    tokens: Vec<TokenItem>,
+    told: Told,
+}
+
+/// What is told beside the forms.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Of the present password.
+    pub present_wrong: String,
+    /// Of the new password.
+    pub new_wrong: String,
+    /// Of the new token.
+    pub token_wrong: String,
+    /// The new token, shown once.
+    pub token: String,
 }
 
 impl AccountPage {
@@ -51,9 +66,9 @@ impl AccountPage {
         page: Page,
         t: Texts,
         preferences: Preferences,
-        rows: &[SessionRow],
-        this: i64,
-        wrong: (String, String),
+        (rows, this): (&[SessionRow], i64),
+        tokens: &[ApiTokenRow],
+        told: Told,
         now: Timestamp,
     ) -> Self {
         let item = |row: &SessionRow| SessionItem {
@@ -65,7 +80,8 @@ impl AccountPage {
             is_this: row.id == this,
         };
         let sessions = rows.iter().map(item).collect();
-        Self { page, t, preferences, sessions, present_wrong: wrong.0, new_wrong: wrong.1 }
+        let tokens = tokens.iter().map(|row| TokenItem::new(row, t, now)).collect();
+        Self { page, t, preferences, sessions, tokens, told }
     }
 }
 
@@ -99,11 +115,16 @@ pub fn weakness(t: Texts, weakness: Weakness) -> String {
     })
 }
 
-async fn draw(app: &App, signed: &Signed, wrong: (String, String)) -> Result<AccountPage, Fault> {
+/// The page as it is now.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn draw(app: &App, signed: &Signed, told: Told) -> Result<AccountPage, Fault> {
     let rows = sessions::list(app, &signed.actor).await?;
+    let tokens = api_tokens::list(app, &signed.actor).await?;
     let page = Page::new(app, signed, signed.t.get("account-title"), "account").await?;
     let preferences = signed.session.preferences.clone();
-    Ok(AccountPage::new(page, signed.t, preferences, &rows, signed.session.id, wrong, Timestamp::now()))
+    Ok(AccountPage::new(page, signed.t, preferences, (&rows, signed.session.id), &tokens, told, Timestamp::now()))
 }
 
 /// `GET /account`.
@@ -111,7 +132,7 @@ async fn draw(app: &App, signed: &Signed, wrong: (String, String)) -> Result<Acc
 /// # Errors
 /// [`Fault`].
 pub async fn show(State(app): State<App>, signed: Signed) -> Result<Response, Fault> {
-    Ok(html(draw(&app, &signed, (String::new(), String::new())).await?.render()?))
+    Ok(html(draw(&app, &signed, Told::default()).await?.render()?))
 }
 
 /// `POST /account/preferences`.
@@ -158,7 +179,9 @@ pub async fn password(State(app): State<App>, posted: Posted) -> Result<Response
         Err(Refusal::Failed(error)) => return Err(error.into()),
         Err(Refusal::Name | Refusal::SetUpWord) => (String::new(), t.get("session-wrong")),
     };
-    let mut response = html(draw(&app, &signed, wrong).await?.render()?);
+    let mut response = html(
+        draw(&app, &signed, Told { present_wrong: wrong.0, new_wrong: wrong.1, ..Told::default() }).await?.render()?,
+    );
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }

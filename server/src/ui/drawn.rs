@@ -12,7 +12,7 @@ use runtime::{
 };
 
 use super::{
-    account::AccountPage,
+    account::{AccountPage, Told},
     audit::{self, Asked},
     build_cache::CachePage,
     build_form::{BuildForm, Way},
@@ -35,12 +35,14 @@ use super::{
     overview,
     page::{Notice, Page},
     registries::RegistriesPage,
+    registry::{self, samples::repository},
     sign_in::{SetUpPage, SignInPage},
 };
 use crate::{
     i18n::{Language, Texts},
     ops::{
         self,
+        api_tokens::ApiTokenRow,
         audit::Wholeness,
         operation::{OperationRow, Snapshot, Step, View},
         registries::RegistryRow,
@@ -229,6 +231,16 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         created_at: now().as_microsecond() - 4_000_000_000,
         seen_at: now().as_microsecond() - 60_000_000,
     };
+    let token = ApiTokenRow {
+        id: 1,
+        user_id: 1,
+        name: "ci <bot>".into(),
+        hash: Vec::new(),
+        rights: "operate".into(),
+        created_at: now().as_microsecond() - 4_000_000_000,
+        used_at: Some(now().as_microsecond()),
+        expires_at: Some(now().as_microsecond() + 4_000_000_000),
+    };
     let preferences =
         Preferences { theme: "system".into(), language: String::new(), density: "dense".into(), keys: true };
     let confirm = Confirm {
@@ -402,9 +414,39 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
                 page(t, &t.get("account-title"), ""),
                 t,
                 preferences,
-                &[session(1), session(2)],
-                1,
-                (t.get("account-present-wrong"), String::new()),
+                (&[session(1), session(2)], 1),
+                &[token],
+                Told { present_wrong: t.get("account-present-wrong"), token: "darsena_1_ff".into(), ..Told::default() },
+                now(),
+            )
+            .render()
+            .expect("drawn"),
+        ),
+        (
+            "registry",
+            registry::ListPage::new(
+                page(t, &t.get("nav-registry"), "registry"),
+                t,
+                "127.0.0.1:8080".into(),
+                &[repository("shop/api", now()), repository("datalab/etl", now())],
+                now(),
+            )
+            .render()
+            .expect("drawn"),
+        ),
+        (
+            "registry-empty",
+            registry::ListPage::new(page(t, &t.get("nav-registry"), "registry"), t, "reg.example".into(), &[], now())
+                .render()
+                .expect("drawn"),
+        ),
+        (
+            "repository",
+            registry::DetailPage::new(
+                page(t, "shop/api", "registry"),
+                t,
+                "127.0.0.1:8080",
+                &repository("shop/api", now()),
                 now(),
             )
             .render()

@@ -31,8 +31,10 @@ pub mod operations;
 pub mod overview;
 pub mod page;
 pub mod registries;
+pub mod registry;
 pub mod request;
 pub mod sign_in;
+pub mod tokens;
 pub mod upload;
 
 #[cfg(test)]
