@@ -178,17 +178,23 @@ fn export(darsena: &mut Darsena) {
 fn prune(darsena: &mut Darsena) {
     let docker = darsena.docker();
     let holder = start(&docker, &[], "exec sleep 1000");
-    let image = |content: &str| busybox().layer(Layer::new().file("pruned", content.repeat(100_000)));
+    // All other tests share the server: only what bears this label is to go.
+    let label = serde_json::json!({"prune": "me"});
+    let image = |content: &str| {
+        busybox().layer(Layer::new().file("pruned", content.repeat(100_000))).set("Labels", label.clone())
+    };
     docker.run_with(&["load"], &image("a").docker_archive(&["prune:1"])).ok();
     docker.run_with(&["load"], &image("b").docker_archive(&["prune:1"])).ok();
     let dangling = image("a").id();
-    let said = docker.run(&["image", "prune", "-f"]).ok();
+    let said = docker.run(&["image", "prune", "-f", "--filter", "label=prune"]).ok();
     assert!(said.contains(&format!("deleted: {dangling}")) || said.contains(&format!("Deleted: {dangling}")), "{said}");
     assert!(!said.contains("reclaimed space: 0B"), "{said}");
     assert_eq!(inspect(&docker, "prune:1", "{{.Id}}"), image("b").id(), "what has a name stays");
     let kept = docker.run(&["image", "prune", "-af", "--filter", "label=absent"]).ok();
     assert!(kept.contains("reclaimed space: 0B"), "{kept}");
-    let said = docker.run(&["image", "prune", "-af"]).ok();
+    let of_used = ["image", "prune", "-af", "--filter", "label!=prune=me", "--filter", "until=2000-01-01T00:00:00Z"];
+    assert!(docker.run(&of_used).ok().contains("reclaimed space: 0B"));
+    let said = docker.run(&["image", "prune", "-af", "--filter", "label=prune=me"]).ok();
     assert!(said.contains("untagged: prune:1") || said.contains("Untagged: prune:1"), "{said}");
     docker.run(&["inspect", "--type", "image", "prune:1"]).fails();
     assert!(!inspect(&docker, IMAGE, "{{.Id}}").is_empty(), "what a container uses stays");

@@ -1,4 +1,4 @@
-//! A folder as a tar stream: the counterpart of [`super::untar`].
+//! A folder as a tar stream: the counterpart of `untar`.
 //!
 //! **Layer tar format 1.** Diff ids of layers whose tar isn't kept are hashes of what is written here, so the same
 //! folder must give the same bytes for ever. A change is a new format beside this one, chosen per layer.
