@@ -107,12 +107,7 @@ impl Images {
                 pruned.removed.push(key);
             }
         }
-        for chain in layers {
-            let size = self.0.snapshots.size(chain).unwrap_or(0);
-            if !self.free_things([Thing::Layer(chain)].into_iter())?.is_empty() {
-                pruned.reclaimed_bytes += size;
-            }
-        }
+        pruned.reclaimed_bytes += self.free_things(layers.into_iter().map(Thing::Layer))?.bytes;
         Ok(pruned)
     }
 
