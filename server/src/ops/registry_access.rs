@@ -44,6 +44,8 @@ pub struct Desk {
     /// Names images may have here, the first where nothing else is known.
     hosts: Vec<String>,
     remembered: Mutex<HashMap<[u8; 32], Remembered>>,
+    /// Passwords are checked one after the other.
+    checking: tokio::sync::Mutex<()>,
 }
 
 struct Remembered {
@@ -66,7 +68,12 @@ impl Desk {
             db.set_setting(SETTING, &key.text()).await?;
             key
         };
-        Ok(Self { key, hosts: hosts(host, address, names), remembered: Mutex::default() })
+        Ok(Self {
+            key,
+            hosts: hosts(host, address, names),
+            remembered: Mutex::default(),
+            checking: tokio::sync::Mutex::default(),
+        })
     }
 
     /// The registry's names, for a request sent to this host.
@@ -122,34 +129,30 @@ pub async fn sign_in(
     name: &str,
     secret: String,
 ) -> std::result::Result<(Principal, Option<i64>), Refusal> {
-    let seal = app.registry.key.seal(format!("{}\0{secret}", name.to_lowercase()).as_bytes());
-    if let Some((id, hash)) = app.registry.recall(&seal)
-        && let Some(user) = app.db.user(id).await?.filter(|user| user.password_hash == hash)
-    {
-        return Ok((person(user.id, user.name), None));
-    }
-    let is_token = api_tokens::is_token(&secret);
-    // A wrong token says nothing of the password; its own length protects it, and the address is slowed.
-    let mut keys = vec![Throttled::Address(actor.address.clone())];
-    if !is_token {
-        keys.push(Throttled::Account(name.to_lowercase()));
-    }
-    if let Err(refusal) = sessions::begin_attempt(app, &keys) {
-        refuse(app, actor, name, "too many attempts").await?;
-        return Err(refusal);
-    }
-    let succeeded = || app.gate.throttle.lock().unwrap_or_else(PoisonError::into_inner).succeeded(&keys);
-    if is_token {
+    let address = Throttled::Address(actor.address.clone());
+    if api_tokens::is_token(&secret) {
+        // Its own length protects it, so right ones never wait; who tries wrong ones does.
         if let Some((id, principal)) = api_tokens::verify(app, name, &secret).await? {
-            succeeded();
             return Ok((principal, Some(id)));
         }
+        attempt(app, actor, name, &[address]).await?;
     } else {
+        let seal = app.registry.key.seal(format!("{}\0{secret}", name.to_lowercase()).as_bytes());
+        if let Some(principal) = remembered(app, &seal).await? {
+            return Ok((principal, None));
+        }
+        // Clients ask several times at once: the others wait for the first and find its result.
+        let _turn = app.registry.checking.lock().await;
+        if let Some(principal) = remembered(app, &seal).await? {
+            return Ok((principal, None));
+        }
+        let keys = [address, Throttled::Account(name.to_lowercase())];
+        attempt(app, actor, name, &keys).await?;
         let user = app.db.user_by_name(name).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let right = secret.len() <= 1024 && password::verify(&app.gate.hashing, secret, hash).await?;
         if let Some(user) = user.filter(|_| right) {
-            succeeded();
+            app.gate.throttle.lock().unwrap_or_else(PoisonError::into_inner).succeeded(&keys);
             let principal = person(user.id, user.name.clone());
             let signed_in = Actor { principal: principal.clone(), ..actor.clone() };
             recorded(&app.db, &signed_in, "registry.sign_in", &user.name, async { Ok(()) }).await?;
@@ -159,6 +162,22 @@ pub async fn sign_in(
     }
     refuse(app, actor, name, "wrong name, password or token").await?;
     Err(Refusal::WrongPassword)
+}
+
+/// Begins an attempt, or says how long to wait.
+async fn attempt(app: &App, actor: &Actor, name: &str, keys: &[Throttled]) -> std::result::Result<(), Refusal> {
+    if let Err(refusal) = sessions::begin_attempt(app, keys) {
+        refuse(app, actor, name, "too many attempts").await?;
+        return Err(refusal);
+    }
+    Ok(())
+}
+
+/// Who signed in with this a little while ago; nobody when the password was changed since.
+async fn remembered(app: &App, seal: &[u8; 32]) -> Result<Option<Principal>> {
+    let Some((id, hash)) = app.registry.recall(seal) else { return Ok(None) };
+    let user = app.db.user(id).await?.filter(|user| user.password_hash == hash);
+    Ok(user.map(|user| person(user.id, user.name)))
 }
 
 fn person(id: i64, name: String) -> Principal {
@@ -205,7 +224,8 @@ mod tests {
     fn names_are_stable_whatever_host_is_asked() {
         let address = "10.0.4.2:8080".parse().expect("an address");
         let hosts = hosts(None, address, &["https://Muelle.example".into()]);
-        let desk = Desk { key: Key::random(), hosts, remembered: Mutex::default() };
+        let desk =
+            Desk { key: Key::random(), hosts, remembered: Mutex::default(), checking: tokio::sync::Mutex::default() };
         let host = |asked: Option<&str>| desk.served_as(asked).host;
         assert_eq!(host(None), "10.0.4.2:8080");
         assert_eq!(host(Some("evil.example")), "10.0.4.2:8080");

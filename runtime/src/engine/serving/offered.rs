@@ -102,7 +102,9 @@ impl Images {
             let gone: Vec<String> = record.offers.iter().filter(is_gone).map(|(tag, _)| tag.clone()).collect();
             if !gone.is_empty() {
                 let free = self.0.repositories.edit(&record.name, |record| {
-                    gone.iter().for_each(|tag| record.withdraw(tag));
+                    for tag in &gone {
+                        record.withdraw(tag);
+                    }
                 })?;
                 self.free_things(free.into_iter().map(Thing::Blob))?;
             }
