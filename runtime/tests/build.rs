@@ -169,6 +169,7 @@ impl World {
             registry_mirrors: Vec::new(),
             insecure_registries: Vec::new(),
             private_sources: true,
+            registry_certificates: Vec::new(),
             monitor: fs::read(program).unwrap().leak(),
         };
         Engine::open(config).await.unwrap()
@@ -204,7 +205,7 @@ impl World {
     }
 
     /// The files of the layers above the base, each `path mode uid:gid content`.
-    async fn files(&self, id: ImageId) -> BTreeMap<String, String> {
+    fn files(&self, id: ImageId) -> BTreeMap<String, String> {
         use std::os::unix::fs::MetadataExt as _;
         let mut found = BTreeMap::new();
         for lower in self.lowers(id).into_iter().skip(1) {
@@ -257,7 +258,7 @@ async fn files_are_copied_and_config_is_kept(world: &World) {
     let outcome = world.build_as(request, dockerfile, &files).await;
     let id = outcome.image().id;
     assert_eq!(outcome.image().names, ["app:1"]);
-    let found = world.files(id).await;
+    let found = world.files(id);
     assert_eq!(found["/srv/app/a.txt"], "644 0:0 hello");
     assert_eq!(found["/srv/app/in.txt"], "644 0:0 in");
     assert_eq!(found["/srv/app/link"], "777 0:0 -> in.txt");
@@ -289,7 +290,7 @@ async fn commands_run_and_leave_what_they_wrote(world: &World) {
     let request = BuildImage { build_args: args, ..BuildImage::default() };
     let outcome = world.build_as(request.clone(), dockerfile, &[]).await;
     let id = outcome.image().id;
-    let found = world.files(id).await;
+    let found = world.files(id);
     assert_eq!(found["/work/said"], "644 0:0 hello you yes\n");
     assert_eq!(found["/tmp/mine"], "644 33:34 ");
     assert_eq!(found["/tmp/two"], "644 33:34 two\n");
@@ -308,7 +309,7 @@ async fn commands_run_and_leave_what_they_wrote(world: &World) {
     let again = world.build_as(request, dockerfile, &[]).await;
     assert_eq!((again.image().id, again.output().as_str()), (id, ""));
     let other = world.build(dockerfile, &[]).await;
-    assert_eq!(world.files(other.image().id).await["/work/said"], "644 0:0 hello nobody yes\n");
+    assert_eq!(world.files(other.image().id)["/work/said"], "644 0:0 hello nobody yes\n");
 }
 
 async fn a_failing_command_is_told_and_what_went_before_is_known(world: &World) {
@@ -356,7 +357,7 @@ async fn mounts_are_seen_and_stay_out_of_layers(world: &World) {
     for line in ["from the context", "other", "t", "s3cret", "33 400", "env s3cret", "1"] {
         assert!(output.lines().any(|other| other == line), "{line}: {output}");
     }
-    assert_eq!(world.files(id).await, BTreeMap::new(), "no step wrote anything that stays");
+    assert_eq!(world.files(id), BTreeMap::new(), "no step wrote anything that stays");
     let again = world.build_as(request, dockerfile, &files).await;
     assert!(again.output().lines().any(|line| line == "2"), "the cache mount is kept: {}", again.output());
     let mut whole = Vec::new();

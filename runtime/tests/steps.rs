@@ -54,7 +54,15 @@ async fn open_engine(dir: &Path) -> Engine {
     let program = std::env::var("DARSENA_TEST_MONITOR").unwrap_or(env!("CARGO_BIN_EXE_darsena-monitor").into());
     let (data_root, run_root) = root_of(dir);
     let monitor: &'static [u8] = Box::leak(fs::read(program).unwrap().into_boxed_slice());
-    let config = Config { data_root, run_root, registry_mirrors: vec![], insecure_registries: vec![], monitor };
+    let config = Config {
+        data_root,
+        run_root,
+        registry_mirrors: vec![],
+        insecure_registries: vec![],
+        private_sources: false,
+        registry_certificates: vec![],
+        monitor,
+    };
     Engine::open(config).await.unwrap()
 }
 

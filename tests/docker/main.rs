@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
-mod build;
 mod archives;
+mod build;
 mod images;
 mod life;
 mod limits;

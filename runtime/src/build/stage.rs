@@ -249,7 +249,7 @@ impl<'a, 'b> Stage<'a, 'b> {
             Instruction::Maintainer(name) => self.config.set_author(name),
             Instruction::Onbuild(Onbuild { text, .. }) => self.config.add_onbuild(text),
             Instruction::Healthcheck(check) => {
-                let check = self.healthcheck(check);
+                let check = healthcheck(check);
                 self.config.set_healthcheck(&check);
             }
             Instruction::Run(_) | Instruction::Copy(_) | Instruction::Add(_) | Instruction::Workdir(_) => {}
@@ -263,22 +263,22 @@ impl<'a, 'b> Stage<'a, 'b> {
             Command::Exec(words) => words.clone(),
         }
     }
+}
 
-    fn healthcheck(&self, check: &Healthcheck) -> edit::Healthcheck {
-        let Healthcheck::Probe { command, interval, timeout, start_period, start_interval, retries } = check else {
-            return edit::Healthcheck { test: vec!["NONE".to_owned()], ..edit::Healthcheck::default() };
-        };
-        let test = match command {
-            Command::Shell(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
-            Command::Exec(words) => ["CMD".to_owned()].into_iter().chain(words.iter().cloned()).collect(),
-        };
-        edit::Healthcheck {
-            test,
-            interval: *interval,
-            timeout: *timeout,
-            start_period: *start_period,
-            start_interval: *start_interval,
-            retries: *retries,
-        }
+fn healthcheck(check: &Healthcheck) -> edit::Healthcheck {
+    let Healthcheck::Probe { command, interval, timeout, start_period, start_interval, retries } = check else {
+        return edit::Healthcheck { test: vec!["NONE".to_owned()], ..edit::Healthcheck::default() };
+    };
+    let test = match command {
+        Command::Shell(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
+        Command::Exec(words) => ["CMD".to_owned()].into_iter().chain(words.iter().cloned()).collect(),
+    };
+    edit::Healthcheck {
+        test,
+        interval: *interval,
+        timeout: *timeout,
+        start_period: *start_period,
+        start_interval: *start_interval,
+        retries: *retries,
     }
 }

@@ -23,11 +23,11 @@ pub(super) async fn usage(
     Extension(actor): Extension<Actor>,
     query: Query,
 ) -> Result<Response> {
-    let wanted: Vec<&str> = query.all("type").collect();
-    if let Some(other) = wanted.iter().find(|kind| !KINDS.contains(kind)) {
+    let wanted = query.all("type");
+    if let Some(other) = wanted.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
         return Err(Failure::invalid(format!("unknown object type: {other}")));
     }
-    let wants = |kind: &str| wanted.is_empty() || wanted.contains(&kind);
+    let wants = |kind: &str| wanted.is_empty() || wanted.iter().any(|one| one == kind);
     let containers = ops::containers::list(&app, &actor)?;
     let images = ops::images::list(&app, &actor)?;
     let mut answer = serde_json::Map::new();

@@ -13,9 +13,9 @@
 
 mod archive;
 mod attach;
+mod auth;
 mod build;
 mod build_cache;
-mod auth;
 mod containers;
 mod create;
 mod detach;

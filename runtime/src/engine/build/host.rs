@@ -90,12 +90,8 @@ impl Builder {
     }
 
     fn pull(&self, name: &str, platform: Option<&str>, step: usize) -> Result<()> {
-        let request = PullImage {
-            reference: name.to_owned(),
-            platform: platform.map(str::to_owned),
-            auth: self.auth(name),
-            ..PullImage::default()
-        };
+        let request =
+            PullImage { reference: name.to_owned(), platform: platform.map(str::to_owned), auth: self.auth(name) };
         let (sender, mut steps) = mpsc::channel::<Progress>(64);
         let told = async {
             while let Some(progress) = steps.recv().await {

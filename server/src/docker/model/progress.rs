@@ -26,17 +26,20 @@ pub(in crate::docker) struct Line {
     error_detail: Option<ErrorDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    aux: Option<Aux>,
 }
 
-/// What programs read of a push.
+/// Facts for the client's program, not for the person.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Aux {
-    tag: String,
-    digest: Digest,
-    size: u64,
+#[serde(untagged)]
+enum Aux {
+    /// Of a push.
+    #[serde(rename_all = "PascalCase")]
+    Pushed { tag: String, digest: Digest, size: u64 },
+    /// Of a build.
+    Built {
+        #[serde(rename = "ID")]
+        id: String,
+    },
 }
 
 /// Bytes so far and in all; empty where there is nothing to count.
@@ -46,13 +49,6 @@ struct Detail {
     current: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u64>,
-}
-
-/// Facts for the client's program, not for the person.
-#[derive(Debug, Serialize)]
-struct Aux {
-    #[serde(rename = "ID")]
-    id: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,7 +80,7 @@ impl Line {
 
     /// The id of an image that was built.
     pub(in crate::docker) fn image(id: &ImageId) -> Self {
-        Self { aux: Some(Aux { id: id.to_string() }), ..Self::default() }
+        Self { aux: Some(Aux::Built { id: id.to_string() }), ..Self::default() }
     }
 
     /// The work failed after the head was sent.
@@ -181,7 +177,7 @@ pub(in crate::docker) fn push_step(step: &Progress) -> Vec<Line> {
             PushStep::Done => Line::layer("Pushed", &layer.0),
         }],
         Progress::Pushed(Pushed { tag, digest, size, .. }) => {
-            let aux = Aux { tag: tag.clone(), digest: *digest, size: *size };
+            let aux = Aux::Pushed { tag: tag.clone(), digest: *digest, size: *size };
             vec![
                 Line::status(format!("{tag}: digest: {digest} size: {size}")),
                 Line { progress_detail: Some(Detail::default()), aux: Some(aux), ..Line::default() },
