@@ -7,7 +7,7 @@ use super::{
     context::Context,
     copy::{Hashes, Source},
     dockerfile::{
-        Base, BuildArgs, Dockerfile, Graph, Instruction, LintContext, Located, PREDEFINED, Planned, Scope, lint,
+        Base, BuildArgs, Dockerfile, Finding, Graph, Instruction, LintContext, Located, PREDEFINED, Planned, Scope, lint,
     },
     ignore::Ignore,
 };
@@ -59,8 +59,22 @@ impl Plan {
         let args = BuildArgs::new(given.clone(), &platform.to_string(), &Platform::host().to_string());
         let graph = Graph::new(&dockerfile, &args, request.target.as_deref())?;
 
-        let findings =
-            lint(&dockerfile, LintContext { build_args: Some(&args), ignore: Some(&ignore), ..LintContext::default() });
+        let looked_at = LintContext { build_args: Some(&args), ignore: Some(&ignore), ..LintContext::default() };
+        let findings: Vec<Finding> = lint(&dockerfile, looked_at).into_iter().filter(Finding::is_certain).collect();
+        if let Some(first) = findings.first()
+            && dockerfile.directives.check.as_ref().is_some_and(|check| check.error)
+        {
+            let mut rules: Vec<&str> = findings.iter().map(|finding| finding.rule.name()).collect();
+            rules.sort_unstable();
+            rules.dedup();
+            let text = format!(
+                "lint violation found for rules: {}
+{}",
+                rules.join(", "),
+                dockerfile.excerpt(first.location)
+            );
+            return Err(Error::invalid(text));
+        }
         let mut warnings: Vec<BuildWarning> = findings
             .into_iter()
             .map(|finding| BuildWarning {

@@ -28,6 +28,13 @@ pub struct Finding {
     pub location: Location,
 }
 
+impl Finding {
+    /// Whether it holds whatever the base images are: a variable that seems undefined may be one of theirs.
+    pub fn is_certain(&self) -> bool {
+        self.rule != Rule::UndefinedVar
+    }
+}
+
 /// What of the build the checks look at besides the text.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LintContext<'a> {

@@ -23,7 +23,7 @@ pub fn check(actor: &Actor, text: &str) -> Result<Vec<Warning>> {
     };
     let warning =
         |one: Finding| Warning { check: one.rule.name().to_owned(), line: one.location.first, text: one.message };
-    Ok(lint(&file, LintContext::default()).into_iter().map(warning).collect())
+    Ok(lint(&file, LintContext::default()).into_iter().filter(Finding::is_certain).map(warning).collect())
 }
 
 #[cfg(test)]
