@@ -147,7 +147,7 @@ fn broken(darsena: &mut Darsena) {
     let docker = darsena.docker();
     for (name, file, words) in [
         ("unknown", format!("FROM {IMAGE}\nFOO bar\n"), "dockerfile parse error on line 2: unknown instruction: FOO"),
-        ("stage", format!("FROM {IMAGE}\nCOPY --from=nobody /a /a\n"), "nobody"),
+        ("early", format!("RUN true\nFROM {IMAGE}\n"), "dockerfile parse error on line 1: no build stage"),
         ("empty", "# nothing\n".to_owned(), "no instructions"),
     ] {
         let error = docker.run_with(&["build", "-"], file.as_bytes()).fails();

@@ -31,6 +31,7 @@ impl Told<'_> {
         let address = self.build_page("/builds/new").await;
         self.until(&address, "main .state.done", "").await;
         self.until(&address, "#logs ol", "seen in the log").await;
+        browser.until("#logs ol", "Successfully built").await;
         browser.until("#steps", "RUN echo seen in the log").await;
         self.picture("build").await;
         self.open(&format!("{address}?step=4")).await;

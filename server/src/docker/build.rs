@@ -1,7 +1,10 @@
 //! `POST /build`: the classic builder. The context comes as the request's body and is read as it comes; what the build does
 //! goes back line by line, in the classic builder's texts. Who closes the connection cancels the build.
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+};
 
 use axum::{
     Extension,
@@ -54,7 +57,7 @@ pub(super) async fn build(
     let mut request = asked(&query)?;
     request.auths = auths(&headers)?;
     let source = match query.text("remote") {
-        None => Source::Client(Box::new(reader(body))),
+        None => Source::Client(Box::new(Padded::new(reader(body)))),
         Some("client-session") => return Err(needs_kit()),
         Some(address) => Source::Remote(address.to_owned()),
     };
@@ -136,6 +139,46 @@ impl Follower {
 
 fn needs_kit() -> Failure {
     Failure::unsupported("Darsena has no BuildKit; build with the classic builder: set DOCKER_BUILDKIT=0")
+}
+
+/// Bytes of one block of a tar archive.
+const BLOCK: usize = 512;
+/// How gzip, bzip2, xz and zstd begin.
+const COMPRESSED: [&[u8]; 4] = [&[0x1f, 0x8b], b"BZh", &[0xfd, b'7', b'z'], &[0x28, 0xb5, 0x2f, 0xfd]];
+
+/// A context whose last block is filled up: `docker build -f -` ends its archive with the last byte of the last file. That
+/// the body itself is whole is known otherwise. Compressed archives pass as they are.
+struct Padded<R> {
+    inner: R,
+    read: usize,
+    left: Option<usize>,
+    is_compressed: bool,
+}
+
+impl<R: Read> Padded<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, read: 0, left: None, is_compressed: false }
+    }
+}
+
+impl<R: Read> Read for Padded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left.is_none() {
+            let count = self.inner.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                self.is_compressed |=
+                    self.read == 0 && COMPRESSED.iter().any(|magic| buffer[..count].starts_with(magic));
+                self.read += count;
+                return Ok(count);
+            }
+            self.left = Some(if self.is_compressed { 0 } else { self.read.wrapping_neg() % BLOCK });
+        }
+        let left = self.left.get_or_insert(0);
+        let count = (*left).min(buffer.len());
+        buffer[..count].fill(0);
+        *left -= count;
+        Ok(count)
+    }
 }
 
 #[derive(Deserialize)]
@@ -257,6 +300,21 @@ mod tests {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 
     use super::*;
+
+    #[test]
+    fn the_last_block_is_filled_up_unless_it_is_compressed() {
+        let padded = |bytes: &[u8]| {
+            let mut all = Vec::new();
+            Padded::new(bytes).read_to_end(&mut all).unwrap();
+            all
+        };
+        let whole = [7; 2 * BLOCK];
+        assert_eq!(padded(&whole), whole);
+        assert_eq!(padded(&whole[..BLOCK + 1]).len(), 2 * BLOCK);
+        assert_eq!(padded(&whole[..BLOCK + 1])[BLOCK..BLOCK + 2], [7, 0]);
+        assert_eq!(padded(b"\x1f\x8bxyz"), b"\x1f\x8bxyz");
+        assert_eq!(padded(b""), b"");
+    }
 
     fn read(text: &str) -> BuildImage {
         asked(&Query::parse(text)).unwrap()
