@@ -310,8 +310,8 @@ mod tests {
         };
         let whole = [7; 2 * BLOCK];
         assert_eq!(padded(&whole), whole);
-        assert_eq!(padded(&whole[..BLOCK + 1]).len(), 2 * BLOCK);
-        assert_eq!(padded(&whole[..BLOCK + 1])[BLOCK..BLOCK + 2], [7, 0]);
+        assert_eq!(padded(&whole[..=BLOCK]).len(), 2 * BLOCK);
+        assert_eq!(padded(&whole[..=BLOCK])[BLOCK..BLOCK + 2], [7, 0]);
         assert_eq!(padded(b"\x1f\x8bxyz"), b"\x1f\x8bxyz");
         assert_eq!(padded(b""), b"");
     }

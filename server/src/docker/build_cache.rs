@@ -27,7 +27,7 @@ pub(super) async fn prune(
     query: Query,
 ) -> Result<Response> {
     let pruned = ops::builds::prune_cache(&app, &actor, asked(&query)?).await?;
-    let ids: Vec<_> = pruned.removed.iter().map(|key| key.hex()).collect();
+    let ids: Vec<_> = pruned.removed.iter().map(runtime::digest::Digest::hex).collect();
     json(&value!({ "CachesDeleted": ids, "SpaceReclaimed": pruned.reclaimed_bytes }))
 }
 
@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(read("").unwrap(), PruneCache::default());
         let prune = read(r#"all=1&keep-storage=1024&filters={"until":{"24h":true},"id":["ab"]}"#).unwrap();
         assert!(prune.all);
-        assert_eq!((prune.unused_for, prune.keep_bytes), (Some(Duration::from_secs(86_400)), Some(1024)));
+        assert_eq!((prune.unused_for, prune.keep_bytes), (Some(Duration::from_hours(24)), Some(1024)));
         assert_eq!(prune.ids, ["ab"]);
         for text in
             [r#"filters={"until":["soon"]}"#, r#"filters={"colour":["red"]}"#, "keep-storage=x", "min-free-space=1"]

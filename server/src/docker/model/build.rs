@@ -202,9 +202,11 @@ mod tests {
         BuildEvent::Running { step, container: format!("c{step}") }
     }
 
-    fn wire(lines: Vec<Line>) -> Vec<serde_json::Value> {
+    fn wire(lines: &[Line]) -> Vec<serde_json::Value> {
         let mut buffer = Vec::new();
-        lines.iter().for_each(|line| line.write(&mut buffer));
+        for line in lines {
+            line.write(&mut buffer);
+        }
         let text = String::from_utf8(buffer).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -212,7 +214,7 @@ mod tests {
     /// What a terminal would show.
     fn seen(screen: &mut Screen, events: Vec<BuildEvent>) -> String {
         let lines: Vec<Line> = events.into_iter().flat_map(|event| screen.take(event)).collect();
-        wire(lines).iter().map(|line| line["stream"].as_str().unwrap_or_default()).collect()
+        wire(&lines).iter().map(|line| line["stream"].as_str().unwrap_or_default()).collect()
     }
 
     #[test]
@@ -244,7 +246,7 @@ mod tests {
         let id = Digest::of(b"image");
         let built = BuiltImage { id, names: vec!["a:1".into(), "b:2".into()], size_bytes: 1 };
         assert_eq!(
-            wire(screen.built(&built)),
+            wire(&screen.built(&built)),
             [
                 serde_json::json!({ "aux": { "ID": id.to_string() } }),
                 serde_json::json!({ "stream": format!("Successfully built {}\n", id.short()) }),
@@ -294,12 +296,12 @@ mod tests {
             }
             assert_eq!(lines.is_empty(), quiet);
             lines.extend(screen.failed("other words".to_owned()));
-            let wire = wire(lines);
+            let wire = wire(&lines);
             assert!(wire.iter().any(|line| line["stream"] == "why\n"));
             let error = serde_json::json!({ "errorDetail": { "code": 7, "message": message }, "error": message });
             assert_eq!(wire.last(), Some(&error));
         }
-        assert_eq!(wire(Screen::new(false).failed("no".into()))[0]["error"], "no");
+        assert_eq!(wire(&Screen::new(false).failed("no".into()))[0]["error"], "no");
     }
 
     #[test]
@@ -307,6 +309,6 @@ mod tests {
         let mut screen = Screen::new(true);
         assert!(screen.take(plan(&["FROM a"])).is_empty() && screen.take(BuildEvent::Began { step: 0 }).is_empty());
         let built = BuiltImage { id: Digest::of(b"i"), names: vec!["a:1".into()], size_bytes: 1 };
-        assert_eq!(wire(screen.built(&built)), [serde_json::json!({ "stream": format!("{}\n", built.id) })]);
+        assert_eq!(wire(&screen.built(&built)), [serde_json::json!({ "stream": format!("{}\n", built.id) })]);
     }
 }

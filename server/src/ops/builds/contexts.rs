@@ -150,7 +150,7 @@ mod tests {
         }
         fs::write(folder.path().join("x.part"), "x").unwrap();
         let old = fs::File::options().write(true).open(folder.path().join("13")).unwrap();
-        old.set_modified(SystemTime::now() - Duration::from_secs(8 * 24 * 3600)).unwrap();
+        old.set_modified(SystemTime::now() - Duration::from_hours(8 * 24)).unwrap();
         let big = fs::File::options().write(true).open(folder.path().join("6")).unwrap();
         big.set_len(3 << 30).unwrap();
         sweep(folder.path(), false);
