@@ -12,6 +12,7 @@ const NAME: &str = "stepped";
 const PULLED: &str = "127.0.0.1:5000/some/image:1";
 const PUSHED: &str = "127.0.0.1:5000/pushed/image:1";
 const LOADED: &str = "loaded:1";
+const BUILT: &str = "built:1";
 const TRAP: &str = "trap 'exit 9' TERM; echo ready; while :; do usleep 10000; done";
 
 /// A verb and how it is tried.
@@ -35,6 +36,7 @@ const VERBS: &[Verb] = &[
     Verb { steps: "push.", before: with_pushable, act: push, after: pushed },
     Verb { steps: "load.", before: nothing, act: load, after: loaded },
     Verb { steps: "rmi.", before: with_loaded, act: rmi, after: image_removed },
+    Verb { steps: "build.", before: nothing, act: build, after: built },
     Verb { steps: "import.", before: nothing, act: import, after: imported },
     Verb { steps: "commit.", before: with_changed, act: commit, after: committed },
     Verb { steps: "made.", before: with_changed, act: commit, after: committed },
@@ -201,6 +203,20 @@ fn pushed(docker: &Docker) {
 
 fn load(docker: &Docker) -> Output {
     docker.run_with(&["load"], &image().docker_archive(&[LOADED]))
+}
+
+fn build(docker: &Docker) -> Output {
+    let dockerfile = format!("FROM {IMAGE}\nRUN echo there > /written\nLABEL built=yes\n");
+    docker.run_with(&["build", "-t", BUILT, "-"], dockerfile.as_bytes())
+}
+
+/// What a build left half done is in nobody's way, and what it had finished is used or done again.
+fn built(docker: &Docker) {
+    build(docker).ok();
+    assert_eq!(docker.run(&["run", "--rm", BUILT, "cat", "/written"]).ok(), "there");
+    docker.run(&["rmi", BUILT]).ok();
+    docker.run(&["builder", "prune", "-a", "-f"]).ok();
+    assert!(!docker.run(&["system", "df", "-v"]).ok().contains("echo there"));
 }
 
 fn rmi(docker: &Docker) -> Output {

@@ -7,7 +7,8 @@ use super::{
     context::Context,
     copy::{Hashes, Source},
     dockerfile::{
-        Base, BuildArgs, Dockerfile, Finding, Graph, Instruction, LintContext, Located, PREDEFINED, Planned, Scope, lint,
+        Base, BuildArgs, Dockerfile, Finding, Graph, Instruction, LintContext, Located, PREDEFINED, Planned, Scope,
+        lint,
     },
     ignore::Ignore,
 };

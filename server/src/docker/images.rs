@@ -119,7 +119,12 @@ pub(super) async fn remove(
     Path(name): Path<String>,
     query: Query,
 ) -> Result<Response> {
-    let steps = ops::images::remove(&app, &actor, &name, query.flag("force")).await?;
+    remove_named(app, actor, &name, query).await
+}
+
+/// For names that the API has paths of, too.
+pub(super) async fn remove_named(app: App, actor: Actor, name: &str, query: Query) -> Result<Response> {
+    let steps = ops::images::remove(&app, &actor, name, query.flag("force")).await?;
     json(&steps.iter().map(Removal).collect::<Vec<_>>())
 }
 

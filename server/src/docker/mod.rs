@@ -43,12 +43,12 @@ mod version;
 use std::convert::Infallible;
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderName, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 use runtime::error::Error;
 use tower::{ServiceExt, service_fn};
@@ -89,17 +89,24 @@ pub fn router(app: App) -> Router {
         .route("/containers/{id}/export", get(archive::export))
         .route("/containers/{id}/changes", get(archive::changes))
         .route("/commit", post(archive::commit))
-        .route("/images/json", get(images::list))
-        .route("/images/get", get(archive::save))
-        .route("/images/search", get(images::search))
-        .route("/images/prune", post(images::prune))
-        .route("/images/create", post(pull::create))
-        .route("/images/load", post(load::load))
+        .route("/images/json", get(images::list).merge(image_named("json")))
+        .route("/images/get", get(archive::save).merge(image_named("get")))
+        .route("/images/search", get(images::search).merge(image_named("search")))
+        .route("/images/prune", post(images::prune).merge(image_named("prune")))
+        .route("/images/create", post(pull::create).merge(image_named("create")))
+        .route("/images/load", post(load::load).merge(image_named("load")))
         .route("/images/{*path}", get(images::read).post(images::change).delete(images::remove))
         .fallback(no_such_page)
         .method_not_allowed_fallback(no_such_page)
         .with_state(app);
     with_version(paths)
+}
+
+/// An image may be called what a path is called.
+fn image_named(name: &'static str) -> MethodRouter<App> {
+    delete(move |State(app): State<App>, Extension(actor): Extension<Actor>, query: query::Query| {
+        images::remove_named(app, actor, name, query)
+    })
 }
 
 async fn no_such_page() -> Failure {

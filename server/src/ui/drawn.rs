@@ -1,16 +1,18 @@
 //! Draws every page from sample views, in both languages, and checks what holds for all of them. With
 //! `DARSENA_DRAWN=folder` the pages are also written there, to be looked at.
 
+mod samples;
+
 use std::collections::HashMap;
 
 use askama::Template;
 use bytes::Bytes;
 use runtime::{
-    build::cache::Kept,
     error::Error,
-    view::{HostCheck, HostInfo, LayerStep, LogEvent, LogLine, ProcessTable, Stream, Verdict},
+    view::{LogEvent, LogLine, ProcessTable, Stream},
 };
 
+use self::samples::{host, kept, operation};
 use super::{
     account::{AccountPage, Told},
     audit::{self, Asked},
@@ -41,44 +43,10 @@ use super::{
 use crate::{
     i18n::{Language, Texts},
     ops::{
-        self,
-        api_tokens::ApiTokenRow,
-        audit::Wholeness,
-        operation::{OperationRow, Snapshot, Step, View},
-        registries::RegistryRow,
-        sessions::SessionRow,
+        self, api_tokens::ApiTokenRow, audit::Wholeness, registries::RegistryRow, sessions::SessionRow,
         users::Preferences,
     },
 };
-
-fn operation(id: i64, state: &str) -> View {
-    let progress = Snapshot {
-        layers: vec![
-            LayerStep::Complete,
-            LayerStep::Extracting { current: 40_000_000, total: 61_000_000 },
-            LayerStep::Downloading { current: 61_000_000, total: 148_000_000 },
-            LayerStep::Waiting,
-        ]
-        .into_iter()
-        .zip(0_u8..)
-        .map(|(step, n)| (runtime::digest::Digest::of(&[n]), Step::Pull(step)))
-        .collect(),
-        steps: None,
-    };
-    View {
-        row: OperationRow {
-            id,
-            kind: "pull".into(),
-            thing: "grafana/grafana:11.3.0".into(),
-            actor: "ana.ruiz".into(),
-            state: state.into(),
-            message: if state == "failed" { "manifest unknown".into() } else { String::new() },
-            began_at: now().as_microsecond() - 8_000_000,
-            ended_at: (state != "running").then(|| now().as_microsecond()),
-        },
-        progress: (state == "running").then_some(progress),
-    }
-}
 
 fn page(t: Texts, title: &str, section: &'static str) -> Page {
     let theme = std::env::var("DARSENA_DRAWN_THEME").unwrap_or_else(|_| "system".into());
@@ -103,46 +71,6 @@ fn page(t: Texts, title: &str, section: &'static str) -> Page {
         topics: "operations",
         scripts: &[],
     }
-}
-
-fn host() -> HostInfo {
-    HostInfo {
-        hostname: "muelle-01".into(),
-        kernel: "6.1.0-28-amd64".into(),
-        operating_system: "Debian GNU/Linux 12 (bookworm)".into(),
-        machine: "x86_64".into(),
-        architecture: "amd64",
-        cpus: 8,
-        memory_bytes: 16 << 30,
-        cgroup_version: 2,
-        mapped_users: true,
-        seccomp: true,
-        data_root: "/var/lib/darsena".into(),
-        engine_id: "x".into(),
-        registry_mirrors: Vec::new(),
-        insecure_registries: Vec::new(),
-        disk_bytes: (29_000_000_000, 200_000_000_000),
-        checks: vec![HostCheck {
-            name: "ip_forward",
-            verdict: Verdict::Limited,
-            found: "IPv4 forwarding is off.".into(),
-            remedy: "It is switched on when the first container is started.".into(),
-        }],
-    }
-}
-
-fn kept() -> Vec<Kept> {
-    let one = |description: &str, size_bytes, is_mount| Kept {
-        key: runtime::digest::Digest::of(description.as_bytes()),
-        is_mount,
-        description: description.into(),
-        size_bytes,
-        made_at: now(),
-        used_at: now(),
-        uses: 3,
-        in_use: is_mount,
-    };
-    vec![one("RUN cargo build --release <b>", 812_000_000, false), one("/root/.cargo", 91_000_000, true)]
 }
 
 /// Every page's name and text.

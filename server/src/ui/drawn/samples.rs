@@ -1,0 +1,78 @@
+//! Samples of what pages show that belong to no page alone.
+
+use runtime::{
+    build::cache::Kept,
+    view::{HostCheck, HostInfo, LayerStep, Verdict},
+};
+
+use super::super::containers::samples::now;
+use crate::ops::operation::{OperationRow, Snapshot, Step, View};
+
+pub(super) fn operation(id: i64, state: &str) -> View {
+    let progress = Snapshot {
+        layers: vec![
+            LayerStep::Complete,
+            LayerStep::Extracting { current: 40_000_000, total: 61_000_000 },
+            LayerStep::Downloading { current: 61_000_000, total: 148_000_000 },
+            LayerStep::Waiting,
+        ]
+        .into_iter()
+        .zip(0_u8..)
+        .map(|(step, n)| (runtime::digest::Digest::of(&[n]), Step::Pull(step)))
+        .collect(),
+        steps: None,
+    };
+    View {
+        row: OperationRow {
+            id,
+            kind: "pull".into(),
+            thing: "grafana/grafana:11.3.0".into(),
+            actor: "ana.ruiz".into(),
+            state: state.into(),
+            message: if state == "failed" { "manifest unknown".into() } else { String::new() },
+            began_at: now().as_microsecond() - 8_000_000,
+            ended_at: (state != "running").then(|| now().as_microsecond()),
+        },
+        progress: (state == "running").then_some(progress),
+    }
+}
+
+pub(super) fn host() -> HostInfo {
+    HostInfo {
+        hostname: "muelle-01".into(),
+        kernel: "6.1.0-28-amd64".into(),
+        operating_system: "Debian GNU/Linux 12 (bookworm)".into(),
+        machine: "x86_64".into(),
+        architecture: "amd64",
+        cpus: 8,
+        memory_bytes: 16 << 30,
+        cgroup_version: 2,
+        mapped_users: true,
+        seccomp: true,
+        data_root: "/var/lib/darsena".into(),
+        engine_id: "x".into(),
+        registry_mirrors: Vec::new(),
+        insecure_registries: Vec::new(),
+        disk_bytes: (29_000_000_000, 200_000_000_000),
+        checks: vec![HostCheck {
+            name: "ip_forward",
+            verdict: Verdict::Limited,
+            found: "IPv4 forwarding is off.".into(),
+            remedy: "It is switched on when the first container is started.".into(),
+        }],
+    }
+}
+
+pub(super) fn kept() -> Vec<Kept> {
+    let one = |description: &str, size_bytes, is_mount| Kept {
+        key: runtime::digest::Digest::of(description.as_bytes()),
+        is_mount,
+        description: description.into(),
+        size_bytes,
+        made_at: now(),
+        used_at: now(),
+        uses: 3,
+        in_use: is_mount,
+    };
+    vec![one("RUN cargo build --release <b>", 812_000_000, false), one("/root/.cargo", 91_000_000, true)]
+}
