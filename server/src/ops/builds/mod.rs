@@ -1,6 +1,6 @@
 //! Builds: begin, look at, follow, do again, take off the record; and the cache they share.
 //!
-//! A build is an operation with a record beside it (`builds`), a log (`build-logs/<id>`, [`log`]) and, when a browser sent
+//! A build is an operation with a record beside it (`builds`), a log (`build-logs/<id>`, [`mod@log`]) and, when a browser sent
 //! its files, those (`build-contexts/<id>`, [`contexts`]). The log is the truth while it runs and after a crash; when it
 //! ends its [`Course`] is kept with the record. It goes on when whoever began it leaves, unless that one cancels.
 
