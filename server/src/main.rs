@@ -189,9 +189,10 @@ async fn admin(config: Config, act: Admin) -> Result<(), String> {
             "a user name has 2 to 32 letters, digits, dots, dashes or underscores and begins with a letter".to_owned()
         }
         ops::users::Refusal::Failed(error) => error.chain(),
-        ops::users::Refusal::SetUpWord | ops::users::Refusal::WrongPassword | ops::users::Refusal::Wait(_) => {
-            "refused".to_owned()
-        }
+        ops::users::Refusal::SetUpWord
+        | ops::users::Refusal::WrongPassword
+        | ops::users::Refusal::Suspended
+        | ops::users::Refusal::Wait(_) => "refused".to_owned(),
     })?;
     match act {
         Admin::Create { name } => println!("{name} can sign in now"),

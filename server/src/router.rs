@@ -27,7 +27,7 @@ use crate::{
         account, assets, audit, build_cache, build_new, builds, container, container_actions, container_logs,
         containers,
         error::{self, Fault},
-        images, launch, operations, overview, registries, registry as ui_registry, sign_in, tokens,
+        images, launch, operations, overview, people, registries, registry as ui_registry, sign_in, teams, tokens,
     },
 };
 
@@ -74,6 +74,15 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/registry/{*name}", get(ui_registry::detail).post(ui_registry::remove))
         .route("/registries", get(registries::show).post(registries::add))
         .route("/registries/remove", post(registries::remove))
+        .route("/teams", get(teams::list).post(teams::create))
+        .route("/teams/{name}", get(teams::detail))
+        .route("/teams/{name}/members", post(teams::set_member))
+        .route("/teams/{name}/members/{user}/remove", post(teams::remove_member))
+        .route("/teams/{name}/remove", get(teams::ask).post(teams::remove))
+        .route("/users", post(people::create))
+        .route("/users/{name}", get(people::detail))
+        .route("/users/{name}/password", post(people::password))
+        .route("/users/{name}/{change}", get(people::ask).post(people::change))
         .route("/operations", get(operations::list))
         .route("/operations/tray", get(operations::tray))
         .route("/operations/{id}", get(operations::detail))

@@ -8,6 +8,7 @@ mod clients;
 mod killed;
 mod person;
 mod protocol;
+mod teams;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let suite = clients::tests(suite);
     let suite = protocol::tests(suite);
     let suite = access::tests(suite);
+    let suite = teams::tests(suite);
     killed::tests(suite).run()
 }
 

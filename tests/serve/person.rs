@@ -70,11 +70,32 @@ impl Person {
         request.form(fields).send().await.unwrap()
     }
 
-    /// Signs in on the pages.
+    /// Signs in on the pages with the name and the password this person has.
     pub async fn sign_in(&self) {
+        assert_eq!(self.try_sign_in().await, StatusCode::SEE_OTHER);
+    }
+
+    /// Tries to sign in; how that was answered.
+    pub async fn try_sign_in(&self) -> StatusCode {
+        let (name, secret) = match &self.witness {
+            Witness::Basic(name, secret) => (name.as_str(), secret.as_str()),
+            _ => (USER, PASSWORD),
+        };
         let csrf = self.form_token("/session").await;
-        let fields = [("csrf", csrf.as_str()), ("user", USER), ("password", PASSWORD), ("back", "")];
-        assert_eq!(self.post("/session", &fields).await.status(), StatusCode::SEE_OTHER);
+        let fields = [("csrf", csrf.as_str()), ("user", name), ("password", secret), ("back", "")];
+        self.post("/session", &fields).await.status()
+    }
+
+    /// How a page is answered.
+    pub async fn status(&self, path: &str) -> StatusCode {
+        self.client.get(format!("{}{path}", self.base)).send().await.unwrap().status()
+    }
+
+    /// Sends a form with the token of the page it is on; how that was answered.
+    pub async fn send(&self, on: &str, path: &str, fields: &[(&str, &str)]) -> StatusCode {
+        let csrf = self.form_token(on).await;
+        let all: Vec<_> = [("csrf", csrf.as_str())].into_iter().chain(fields.iter().copied()).collect();
+        self.post(path, &all).await.status()
     }
 
     /// Makes an API token on the account page; the page shows it this once.

@@ -774,3 +774,87 @@ operation-kind-build = Building { $thing }
 error-all-builds = All builds
 images-build = Build
 image-built-by = How it was built
+
+## Teams and people
+
+nav-manage = Manage
+nav-teams = Teams
+nav-teams-users = Teams and users
+role = Role
+people = People
+team = Team
+teams-lead = { $teams }, { $people }
+teams-lead-own = The teams you are in
+team-count =
+    { $count ->
+        [one] { $count } team
+       *[other] { $count } teams
+    }
+team-people =
+    { $count ->
+        [one] { $count } person
+       *[other] { $count } people
+    }
+team-repositories =
+    { $count ->
+        [0] no repositories
+        [one] { $count } repository
+       *[other] { $count } repositories
+    }
+teams-none = No teams yet. A team owns the repositories whose names begin with its own: shop owns shop/api.
+teams-none-own = You are in no team yet. An administrator, or who leads a team, puts you into one.
+team-new = New team
+team-create = Make the team
+team-created = The team { $name } is there.
+team-name-hint = Lower case, as repositories are written: the team shop owns shop/api.
+team-viewer = viewer
+team-operator = operator
+team-lead = lead
+team-roles-hint = A viewer pulls. An operator also pushes and removes. A lead also says who is in the team.
+team-role-of = Role of { $name }
+team-put-in = Put into the team
+team-take-out = Take out
+team-take-out-of = Take { $name } out of the team
+team-empty = Nobody is in this team yet.
+team-owns = Repositories
+team-owns-none = Nothing was pushed to { $team }/… yet.
+team-place = { $team } ({ $role })
+team-member-set = { $user } is { $role } here now.
+team-member-removed = { $user } is no longer in { $team }.
+team-removed = The team { $name } was removed.
+team-remove-effect = Its people keep their accounts. Its repositories stay, but only administrators reach them.
+people-all-teams = all teams
+person-new = New person
+person-first-password = First password
+person-create = Make the account
+person-created = { $name } can sign in now.
+person-about = Account
+person-made = Made
+person-password-age = set { $when }
+person-audit = What this person did
+person-own = This is your own account: password and sessions are on its page.
+person-new-password = New password
+person-password-do = Set the password
+person-password-hint = All sessions of this person end.
+person-password-set = { $name } has a new password; all their sessions have ended.
+person-is-suspended = suspended
+person-promote = Make administrator
+person-demote = Make member
+person-suspend = Suspend
+person-resume = Let in again
+person-promote-ask = Make { $name } an administrator
+person-demote-ask = Make { $name } a member
+person-suspend-ask = Suspend { $name }
+person-resume-ask = Let { $name } in again
+person-promote-effect = An administrator may do everything on this host. All sessions of this person end; signing in again gives the new role.
+person-demote-effect = A member has only what their teams have. All sessions of this person end.
+person-suspend-effect = All sessions end, and tokens stop working, until the person is let in again. Nothing else changes.
+person-resume-effect = The person can sign in, and their tokens work again.
+person-remove-effect = The account goes for good, with its tokens and its places in teams. What this person did stays in the audit record.
+person-promoted = { $name } is an administrator now.
+person-demoted = { $name } is a member now.
+person-suspended = { $name } is suspended.
+person-resumed = { $name } can sign in again.
+person-removed = The account of { $name } was removed.
+account-member = member
+session-suspended = This account is suspended. Ask an administrator.

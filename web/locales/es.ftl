@@ -774,3 +774,87 @@ operation-kind-build = Compilar { $thing }
 error-all-builds = Todas las compilaciones
 images-build = Compilar
 image-built-by = Cómo se compiló
+
+## Equipos y personas
+
+nav-manage = Gestión
+nav-teams = Equipos
+nav-teams-users = Equipos y usuarios
+role = Función
+people = Personas
+team = Equipo
+teams-lead = { $teams }, { $people }
+teams-lead-own = Los equipos en los que está usted
+team-count =
+    { $count ->
+        [one] { $count } equipo
+       *[other] { $count } equipos
+    }
+team-people =
+    { $count ->
+        [one] { $count } persona
+       *[other] { $count } personas
+    }
+team-repositories =
+    { $count ->
+        [0] sin repositorios
+        [one] { $count } repositorio
+       *[other] { $count } repositorios
+    }
+teams-none = Aún no hay equipos. A un equipo pertenecen los repositorios cuyo nombre empieza por el suyo: shop/api es del equipo shop.
+teams-none-own = Aún no está en ningún equipo. Un administrador, o quien dirige un equipo, puede incluirle.
+team-new = Equipo nuevo
+team-create = Crear el equipo
+team-created = El equipo { $name } está creado.
+team-name-hint = En minúsculas, como se escriben los repositorios: shop/api es del equipo shop.
+team-viewer = lector
+team-operator = operador
+team-lead = responsable
+team-roles-hint = Un lector descarga. Un operador además sube y elimina. Un responsable además decide quién está en el equipo.
+team-role-of = Función de { $name }
+team-put-in = Incluir en el equipo
+team-take-out = Quitar
+team-take-out-of = Quitar a { $name } del equipo
+team-empty = Aún no hay nadie en este equipo.
+team-owns = Repositorios
+team-owns-none = Aún no se ha subido nada a { $team }/…
+team-place = { $team } ({ $role })
+team-member-set = { $user } es ahora { $role } aquí.
+team-member-removed = { $user } ya no está en { $team }.
+team-removed = El equipo { $name } se ha eliminado.
+team-remove-effect = Sus personas conservan la cuenta. Sus repositorios se quedan, pero solo los administradores llegan a ellos.
+people-all-teams = todos los equipos
+person-new = Persona nueva
+person-first-password = Primera contraseña
+person-create = Crear la cuenta
+person-created = { $name } ya puede entrar.
+person-about = Cuenta
+person-made = Creada
+person-password-age = puesta { $when }
+person-audit = Lo que hizo esta persona
+person-own = Esta es su propia cuenta: la contraseña y las sesiones están en su página.
+person-new-password = Contraseña nueva
+person-password-do = Poner la contraseña
+person-password-hint = Terminan todas las sesiones de esta persona.
+person-password-set = { $name } tiene una contraseña nueva; todas sus sesiones han terminado.
+person-is-suspended = suspendida
+person-promote = Hacer administrador
+person-demote = Hacer miembro
+person-suspend = Suspender
+person-resume = Dejar entrar de nuevo
+person-promote-ask = Hacer a { $name } administrador
+person-demote-ask = Hacer a { $name } miembro
+person-suspend-ask = Suspender a { $name }
+person-resume-ask = Dejar entrar de nuevo a { $name }
+person-promote-effect = Un administrador puede hacerlo todo en este anfitrión. Terminan todas las sesiones de esta persona; al entrar de nuevo tendrá la función nueva.
+person-demote-effect = Un miembro solo tiene lo que tienen sus equipos. Terminan todas las sesiones de esta persona.
+person-suspend-effect = Terminan todas las sesiones y las fichas dejan de valer hasta que se le deje entrar de nuevo. Nada más cambia.
+person-resume-effect = La persona puede entrar y sus fichas valen de nuevo.
+person-remove-effect = La cuenta desaparece para siempre, con sus fichas y sus puestos en equipos. Lo que hizo esta persona queda en la auditoría.
+person-promoted = { $name } es ahora administrador.
+person-demoted = { $name } es ahora miembro.
+person-suspended = { $name } está en suspenso.
+person-resumed = { $name } puede entrar de nuevo.
+person-removed = La cuenta de { $name } se ha eliminado.
+account-member = miembro
+session-suspended = Esta cuenta está suspendida. Pregunte a un administrador.

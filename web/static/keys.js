@@ -3,7 +3,7 @@
 (() => {
   const body = document.body;
   const single = body.hasAttribute("data-keys");
-  const places = { o: "/", c: "/containers", i: "/images", b: "/builds", a: "/audit" };
+  const places = { o: "/", c: "/containers", i: "/images", b: "/builds", a: "/audit", t: "/teams" };
   const list = document.getElementById("keys");
   let after = 0;
 

@@ -18,6 +18,7 @@ pub mod operations;
 pub mod registries;
 pub mod sessions;
 pub mod settings;
+pub mod teams;
 pub mod users;
 pub mod wholeness;
 

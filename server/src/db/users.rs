@@ -6,6 +6,8 @@ use sqlx::Row as _;
 
 use super::{Db, failed};
 
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
 /// One row.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserRow {
@@ -15,6 +17,10 @@ pub struct UserRow {
     pub name: String,
     /// PHC string.
     pub password_hash: String,
+    /// Everything is allowed.
+    pub is_administrator: bool,
+    /// Microseconds since 1970; the person is kept out.
+    pub suspended_at: Option<i64>,
     /// How this person wants pages.
     pub preferences: Preferences,
     /// Microseconds since 1970.
@@ -46,18 +52,31 @@ impl Db {
         Ok(row.get(0))
     }
 
-    /// Adds a person; with `only_first`, only while there is nobody.
+    /// Adds an administrator; with `only_first`, only while there is nobody.
     ///
     /// # Errors
     /// `Conflict` when the name is taken or somebody was first.
-    pub async fn add_user(&self, name: &str, password_hash: &str, only_first: bool) -> Result<i64> {
+    pub async fn add_administrator(&self, name: &str, password_hash: &str, only_first: bool) -> Result<i64> {
+        self.insert_user(name, password_hash, "administrator", only_first).await
+    }
+
+    /// Adds a member.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken.
+    pub async fn add_member(&self, name: &str, password_hash: &str) -> Result<i64> {
+        self.insert_user(name, password_hash, "member", false).await
+    }
+
+    async fn insert_user(&self, name: &str, password_hash: &str, role: &str, only_first: bool) -> Result<i64> {
         let now = Timestamp::now().as_microsecond();
         let done = sqlx::query(
             "INSERT INTO users (name, password_hash, role, created_at, password_changed_at)
-             SELECT ?, ?, 'administrator', ?, ? WHERE NOT ? OR NOT EXISTS (SELECT 1 FROM users)",
+             SELECT ?, ?, ?, ?, ? WHERE NOT ? OR NOT EXISTS (SELECT 1 FROM users)",
         )
         .bind(name)
         .bind(password_hash)
+        .bind(role)
         .bind(now)
         .bind(now)
         .bind(only_first)
@@ -99,6 +118,76 @@ impl Db {
             .await
             .map_err(failed)?;
         Ok(row.as_ref().map(read))
+    }
+
+    /// Everybody, by name.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub async fn users(&self) -> Result<Vec<UserRow>> {
+        let rows = sqlx::query("SELECT * FROM users ORDER BY name COLLATE NOCASE")
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed)?;
+        Ok(rows.iter().map(read).collect())
+    }
+
+    /// Makes a person an administrator or a member, ends every session.
+    ///
+    /// # Errors
+    /// `Conflict` when nobody would be left to administer.
+    pub async fn set_role(&self, id: i64, is_administrator: bool) -> Result<()> {
+        self.unless_last(id, is_administrator, "UPDATE users SET role = ? WHERE id = ?", |query| {
+            query.bind(if is_administrator { "administrator" } else { "member" }).bind(id)
+        })
+        .await
+    }
+
+    /// Keeps a person out, or lets them in again; ends every session.
+    ///
+    /// # Errors
+    /// `Conflict` when nobody would be left to administer.
+    pub async fn set_suspended(&self, id: i64, at: Option<i64>) -> Result<()> {
+        self.unless_last(id, at.is_none(), "UPDATE users SET suspended_at = ? WHERE id = ?", |query| {
+            query.bind(at).bind(id)
+        })
+        .await
+    }
+
+    /// Removes a person with their sessions, tokens and places in teams. What they did stays on record.
+    ///
+    /// # Errors
+    /// `Conflict` when nobody would be left to administer.
+    pub async fn remove_user(&self, id: i64) -> Result<()> {
+        self.unless_last(id, false, "DELETE FROM users WHERE id = ?", |query| query.bind(id)).await
+    }
+
+    /// Runs one change of a person and ends their sessions, unless it takes away the last administrator who can sign in.
+    async fn unless_last<'q>(
+        &self,
+        id: i64,
+        is_harmless: bool,
+        change: &'static str,
+        bind: impl FnOnce(Query<'q>) -> Query<'q>,
+    ) -> Result<()> {
+        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let others: i64 =
+            sqlx::query("SELECT count(*) FROM users WHERE role = 'administrator' AND suspended_at IS NULL AND id <> ?")
+                .bind(id)
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(failed)?
+                .get(0);
+        if others == 0 && !is_harmless {
+            return Err(Error::conflict("this is the last administrator who can sign in: make another one first"));
+        }
+        bind(sqlx::query(change)).execute(&mut *transaction).await.map_err(failed)?;
+        sqlx::query("DELETE FROM sessions WHERE user_id = ?")
+            .bind(id)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        transaction.commit().await.map_err(failed)
     }
 
     /// Sets a password and ends every session of this person.
@@ -145,6 +234,8 @@ fn read(row: &sqlx::sqlite::SqliteRow) -> UserRow {
         id: row.get("id"),
         name: row.get("name"),
         password_hash: row.get("password_hash"),
+        is_administrator: row.get::<&str, _>("role") == "administrator",
+        suspended_at: row.get("suspended_at"),
         preferences: Preferences {
             theme: row.get("theme"),
             language: row.get("language"),

@@ -43,7 +43,7 @@ pub async fn events(
         .into_iter()
         .filter(|topic| asked.topics.split(',').any(|one| one == *topic))
         .collect();
-    let mut engine = ops::system::events(&app, &listener.actor)?;
+    let mut engine = ops::system::pokes(&app, &listener.actor)?;
     let mut operations = ops::operation::changes(&app, &listener.actor)?;
     let mut usage = if wanted.contains("usage") { Some(ops::usage::changes(&app, &listener.actor)?) } else { None };
     // Full when the browser does not read: then pokes are dropped, and the next one says the same.

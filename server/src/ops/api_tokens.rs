@@ -38,7 +38,7 @@ pub async fn create(app: &App, actor: &Actor, name: &str, right: Right, days: Op
     let rights = match right {
         Right::View => "view",
         Right::Operate => "operate",
-        Right::Administer => return Err(Error::invalid("a token can't administer")),
+        Right::Account | Right::Administer => return Err(Error::invalid("a token can view or operate")),
     };
     let secret = Secret::random();
     let now = Timestamp::now().as_microsecond();
@@ -63,7 +63,7 @@ pub async fn create(app: &App, actor: &Actor, name: &str, right: Right, days: Op
 /// # Errors
 /// When the database can't be read.
 pub async fn list(app: &App, actor: &Actor) -> Result<Vec<ApiTokenRow>> {
-    actor.require(Right::View)?;
+    actor.require(Right::Account)?;
     app.db.api_tokens_of(users::own(app, actor).await?.id).await
 }
 
@@ -118,12 +118,13 @@ async fn alive(app: &App, row: &ApiTokenRow) -> Result<Option<(String, Principal
         return Ok(None);
     }
     let Some(user) = app.db.user(row.user_id).await? else { return Ok(None) };
+    let Some(role) = users::role_of(&app.db, &user).await? else { return Ok(None) };
     let stale = i64::try_from(STALE.as_micros()).unwrap_or(i64::MAX);
     if row.used_at.is_none_or(|used| now - used > stale) {
         app.db.touch_api_token(row.id, now).await?;
     }
     let right = if row.rights == "operate" { Right::Operate } else { Right::View };
-    let principal = Principal::Token { user: user.id, name: user.name.clone(), token: row.name.clone(), right };
+    let principal = Principal::Token { user: user.id, name: user.name.clone(), role, token: row.name.clone(), right };
     Ok(Some((user.name, principal)))
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    auth::actor::{Actor, Right},
+    auth::actor::{Actor, Need},
     db::audit::Outcome,
 };
 
@@ -24,11 +24,13 @@ pub mod builds;
 pub mod containers;
 pub mod images;
 pub mod operation;
+pub mod people;
 pub mod registries;
 pub mod registry;
 pub mod registry_access;
 pub mod sessions;
 pub mod system;
+pub mod teams;
 pub mod usage;
 pub mod users;
 
@@ -64,7 +66,13 @@ impl Subject for () {}
 ///
 /// # Errors
 /// [`ErrorKind::Forbidden`] (recorded as refused), a database failure before the effect, or the effect's own.
-pub(in crate::ops) async fn audited<T, F>(app: &App, actor: &Actor, right: Right, act: Act, effect: F) -> Result<T>
+pub(in crate::ops) async fn audited<T, F>(
+    app: &App,
+    actor: &Actor,
+    need: impl Into<Need>,
+    act: Act,
+    effect: F,
+) -> Result<T>
 where
     T: Subject + Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
@@ -76,7 +84,7 @@ where
         };
         Box::pin(effect) as Effect<T>
     };
-    audited_with_leave(app, actor, right, act, begin).await
+    audited_with_leave(app, actor, need.into(), act, begin).await
 }
 
 type Effect<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
@@ -89,14 +97,14 @@ type Effect<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 pub(in crate::ops) async fn audited_with_leave<T>(
     app: &App,
     actor: &Actor,
-    right: Right,
+    need: impl Into<Need>,
     act: Act,
     effect: impl FnOnce(Leave) -> Effect<T>,
 ) -> Result<T>
 where
     T: Subject + Send + 'static,
 {
-    if let Err(refusal) = actor.require(right) {
+    if let Err(refusal) = actor.require(need) {
         let seq = app.db.open_audit(actor, act.action, &act.object, &act.detail).await?;
         app.db.close_audit(seq, Outcome::Refused, refusal.message(), "").await?;
         return Err(refusal);

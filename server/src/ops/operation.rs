@@ -286,12 +286,12 @@ pub async fn get(app: &App, actor: &Actor, id: i64) -> Result<View> {
     Ok(with_progress(app, row))
 }
 
-/// Says each time some operation began, moved or ended.
+/// Says each time some operation began, moved or ended, but not which.
 ///
 /// # Errors
-/// Without the right to view.
+/// Without an account.
 pub fn changes(app: &App, actor: &Actor) -> Result<broadcast::Receiver<()>> {
-    actor.require(Right::View)?;
+    actor.require(Right::Account)?;
     Ok(app.operations.changes())
 }
 

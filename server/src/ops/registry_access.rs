@@ -18,17 +18,17 @@ use runtime::{
 
 use super::{
     api_tokens, sessions,
-    users::{Refusal, recorded},
+    users::{self, Refusal, recorded},
 };
 use crate::{
     app::App,
     auth::{
-        actor::{Actor, Principal, Role},
+        actor::{Actor, Principal},
         bearer::{Grant, Key, LIFE},
         password,
         throttle::Key as Throttled,
     },
-    db::Db,
+    db::{Db, users::UserRow},
 };
 
 /// The setting the signing key is kept under.
@@ -152,8 +152,11 @@ pub async fn sign_in(
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let right = secret.len() <= 1024 && password::verify(&app.gate.hashing, secret, hash).await?;
         if let Some(user) = user.filter(|_| right) {
+            let Some(principal) = users::principal(&app.db, &user).await? else {
+                refuse(app, actor, name, "suspended").await?;
+                return Err(Refusal::Suspended);
+            };
             app.gate.throttle.lock().unwrap_or_else(PoisonError::into_inner).succeeded(&keys);
-            let principal = person(user.id, user.name.clone());
             let signed_in = Actor { principal: principal.clone(), ..actor.clone() };
             recorded(&app.db, &signed_in, "registry.sign_in", &user.name, async { Ok(()) }).await?;
             app.registry.remember(seal, user.id, user.password_hash);
@@ -176,12 +179,15 @@ async fn attempt(app: &App, actor: &Actor, name: &str, keys: &[Throttled]) -> st
 /// Who signed in with this a little while ago; nobody when the password was changed since.
 async fn remembered(app: &App, seal: &[u8; 32]) -> Result<Option<Principal>> {
     let Some((id, hash)) = app.registry.recall(seal) else { return Ok(None) };
-    let user = app.db.user(id).await?.filter(|user| user.password_hash == hash);
-    Ok(user.map(|user| person(user.id, user.name)))
+    person(app, id, |user| user.password_hash == hash).await
 }
 
-fn person(id: i64, name: String) -> Principal {
-    Principal::User { id, name, role: Role::Administrator }
+/// Who this is, if they may sign in and are as they should be.
+async fn person(app: &App, id: i64, is_right: impl FnOnce(&UserRow) -> bool) -> Result<Option<Principal>> {
+    match app.db.user(id).await?.filter(is_right) {
+        Some(user) => users::principal(&app.db, &user).await,
+        None => Ok(None),
+    }
 }
 
 async fn refuse(app: &App, actor: &Actor, name: &str, why: &str) -> Result<()> {
@@ -211,7 +217,7 @@ pub async fn bearer(app: &App, token: &str) -> Result<Option<(Principal, Grant)>
     let Some(grant) = app.registry.key.open(token, Timestamp::now().as_second()) else { return Ok(None) };
     let principal = match grant.token {
         Some(id) => api_tokens::again(app, id).await?,
-        None => app.db.user(grant.user).await?.map(|user| person(user.id, user.name)),
+        None => person(app, grant.user, |_| true).await?,
     };
     Ok(principal.map(|principal| (principal, grant)))
 }

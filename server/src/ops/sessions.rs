@@ -16,7 +16,7 @@ pub use crate::db::sessions::SessionRow;
 use crate::{
     app::App,
     auth::{
-        actor::{Actor, Principal, Right, Role},
+        actor::{Actor, Principal, Right},
         password,
         throttle::Key,
         token::Secret,
@@ -64,15 +64,11 @@ async fn resume_at(app: &App, secret: &Secret, active: bool, now: i64) -> Result
         return Ok(None);
     }
     let Some(user) = app.db.user(row.user_id).await? else { return Ok(None) };
+    let Some(principal) = users::principal(&app.db, &user).await? else { return Ok(None) };
     if active && now - row.seen_at > i64::try_from(STALE.as_micros()).unwrap_or(i64::MAX) {
         app.db.touch_session(row.id, now).await?;
     }
-    Ok(Some(Session {
-        id: row.id,
-        principal: Principal::User { id: user.id, name: user.name.clone(), role: Role::Administrator },
-        name: user.name,
-        preferences: user.preferences,
-    }))
+    Ok(Some(Session { id: row.id, principal, name: user.name, preferences: user.preferences }))
 }
 
 /// Whether nobody can sign in yet.
@@ -131,7 +127,8 @@ pub async fn set_up(
     }
     password::check(&password, name).map_err(Refusal::Weak)?;
     let hash = password::hash(&app.gate.hashing, password).await?;
-    let id = recorded(&app.db, actor, "setup", name, async { app.db.add_user(name, &hash, true).await }).await?;
+    let id =
+        recorded(&app.db, actor, "setup", name, async { app.db.add_administrator(name, &hash, true).await }).await?;
     app.gate.set_up_with(None);
     Ok(begin(app, id, visitor).await?)
 }
@@ -159,11 +156,13 @@ pub async fn sign_in(
         recorded_refusal(app, actor, name, "wrong name or password").await?;
         return Err(Refusal::WrongPassword);
     };
-    app.gate.throttle.lock().unwrap_or_else(PoisonError::into_inner).succeeded(&keys);
-    let actor = Actor {
-        principal: Principal::User { id: user.id, name: user.name.clone(), role: Role::Administrator },
-        ..actor.clone()
+    // Who is kept out learns it only with the right password.
+    let Some(principal) = users::principal(&app.db, &user).await? else {
+        recorded_refusal(app, actor, name, "suspended").await?;
+        return Err(Refusal::Suspended);
     };
+    app.gate.throttle.lock().unwrap_or_else(PoisonError::into_inner).succeeded(&keys);
+    let actor = Actor { principal, ..actor.clone() };
     Ok(recorded(&app.db, &actor, "session.begin", &user.name, async { begin(app, user.id, visitor).await }).await?)
 }
 
@@ -205,7 +204,7 @@ pub async fn sign_out(app: &App, actor: &Actor, session: i64) -> Result<()> {
 /// # Errors
 /// When the database can't be read.
 pub async fn list(app: &App, actor: &Actor) -> Result<Vec<SessionRow>> {
-    actor.require(Right::View)?;
+    actor.require(Right::Account)?;
     let user = users::own(app, actor).await?;
     let now = Timestamp::now().as_microsecond();
     Ok(app.db.sessions_of(user.id).await?.into_iter().filter(|session| lives(session, now)).collect())

@@ -28,3 +28,12 @@ pub fn events(app: &App, actor: &Actor) -> Result<broadcast::Receiver<Event>> {
     actor.require(Right::View)?;
     Ok(app.engine.events())
 }
+
+/// Like [`events`], for who passes on only that something happened: that is for everybody to know.
+///
+/// # Errors
+/// Without an account.
+pub fn pokes(app: &App, actor: &Actor) -> Result<broadcast::Receiver<Event>> {
+    actor.require(Right::Account)?;
+    Ok(app.engine.events())
+}

@@ -1,5 +1,7 @@
 //! People: the first administrator, passwords, and how each wants pages.
 
+use std::sync::Arc;
+
 use runtime::error::{Error, ErrorKind, Result};
 use serde_json::json;
 
@@ -7,7 +9,7 @@ pub use crate::db::users::Preferences;
 use crate::{
     app::App,
     auth::{
-        actor::{Actor, Principal, Right},
+        actor::{Actor, Principal, Right, Role},
         password::{self, Weakness},
     },
     db::{Db, audit::Outcome, users::UserRow},
@@ -24,6 +26,8 @@ pub enum Refusal {
     SetUpWord,
     /// The present password is another.
     WrongPassword,
+    /// The account is suspended.
+    Suspended,
     /// Too many attempts: wait so many seconds.
     Wait(u64),
     /// Anything else.
@@ -72,7 +76,7 @@ pub async fn create_at_command_line(db: &Db, name: &str, password: String) -> Re
     }
     password::check(&password, name).map_err(Refusal::Weak)?;
     let hash = password::hash(&tokio::sync::Semaphore::new(1), password).await?;
-    recorded(db, &Actor::host(), "user.create", name, async { db.add_user(name, &hash, false).await }).await?;
+    recorded(db, &Actor::host(), "user.create", name, async { db.add_administrator(name, &hash, false).await }).await?;
     Ok(())
 }
 
@@ -97,12 +101,29 @@ pub(in crate::ops) async fn own(app: &App, actor: &Actor) -> Result<UserRow> {
     app.db.user(id).await?.ok_or_else(|| Error::new(ErrorKind::Forbidden, "this account is gone"))
 }
 
+/// What a person may do; nobody when they are kept out.
+pub(in crate::ops) async fn role_of(db: &Db, user: &UserRow) -> Result<Option<Role>> {
+    if user.suspended_at.is_some() {
+        return Ok(None);
+    }
+    if user.is_administrator {
+        return Ok(Some(Role::Administrator));
+    }
+    Ok(Some(Role::Member(Arc::new(db.memberships(user.id).await?))))
+}
+
+/// The one a person is when signed in; nobody when they are kept out.
+pub(in crate::ops) async fn principal(db: &Db, user: &UserRow) -> Result<Option<Principal>> {
+    let role = role_of(db, user).await?;
+    Ok(role.map(|role| Principal::User { id: user.id, name: user.name.clone(), role }))
+}
+
 /// Sets how the acting person wants pages.
 ///
 /// # Errors
 /// When a value is none of those known.
 pub async fn set_preferences(app: &App, actor: &Actor, preferences: &Preferences) -> Result<()> {
-    actor.require(Right::View)?;
+    actor.require(Right::Account)?;
     let known = ["system", "light", "dark"].contains(&preferences.theme.as_str())
         && ["", "en", "es"].contains(&preferences.language.as_str())
         && ["dense", "roomy"].contains(&preferences.density.as_str());
@@ -140,6 +161,6 @@ mod tests {
         let after = db.user_by_name("ana").await.expect("read").expect("a user");
         assert_ne!(before.password_hash, after.password_hash);
         assert_eq!(db.session(b"hash").await.expect("read"), None, "a reset ends all sessions");
-        assert!(db.add_user("eva", "x", true).await.is_err(), "nobody can be first any more");
+        assert!(db.add_administrator("eva", "x", true).await.is_err(), "nobody can be first any more");
     }
 }

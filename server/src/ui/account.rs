@@ -177,7 +177,7 @@ pub async fn password(State(app): State<App>, posted: Posted) -> Result<Response
         Err(Refusal::Wait(seconds)) => (t.one("session-wait", "seconds", seconds), String::new()),
         Err(Refusal::Weak(weak)) => (String::new(), weakness(t, weak)),
         Err(Refusal::Failed(error)) => return Err(error.into()),
-        Err(Refusal::Name | Refusal::SetUpWord) => (String::new(), t.get("session-wrong")),
+        Err(Refusal::Name | Refusal::SetUpWord | Refusal::Suspended) => (String::new(), t.get("session-wrong")),
     };
     let mut response = html(
         draw(&app, &signed, Told { present_wrong: wrong.0, new_wrong: wrong.1, ..Told::default() }).await?.render()?,

@@ -36,11 +36,14 @@ use super::{
     operations::{self, Item},
     overview,
     page::{Notice, Page},
+    people::PersonPage,
     registries::RegistriesPage,
     registry::{self, samples::repository},
     sign_in::{SetUpPage, SignInPage},
+    teams,
 };
 use crate::{
+    auth::actor::TeamRole,
     i18n::{Language, Texts},
     ops::{
         self, api_tokens::ApiTokenRow, audit::Wholeness, registries::RegistryRow, sessions::SessionRow,
@@ -61,6 +64,7 @@ fn page(t: Texts, title: &str, section: &'static str) -> Page {
         section,
         csrf: "f".repeat(64),
         person: "ana.ruiz".into(),
+        sees_all: true,
         containers: 6,
         images: 4,
         running: 1,
@@ -217,6 +221,14 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         let found = builds::Finding { check: "X".into(), line: 2, text: "<FOO>".into() };
         let page = page(t, &t.get("builds-new"), "builds");
         NewBuildPage { page, t, form, wrong, findings: Some(vec![found]) }.render().expect("drawn")
+    };
+    let teams_page = |sees_all| {
+        let page = Page { sees_all, ..page(t, &t.get("nav-teams"), "teams") };
+        let rows = [samples::team("datalab"), samples::team("shop")];
+        let told = teams::Told { team: "<Shop>".into(), team_wrong: "no".into(), ..teams::Told::default() };
+        let people = [samples::person("ana.ruiz"), samples::person("eva")];
+        let repositories = ["shop/api".to_owned(), "shop/web".to_owned()];
+        teams::ListPage::new(page, t, &rows, &repositories, &people, told, now()).render().expect("drawn")
     };
     let fault = super::error::samples::page(page(t, "x", ""), t, &Error::not_found("No such container: shop-worker-2"));
     vec![
@@ -375,10 +387,32 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
                 t,
                 "127.0.0.1:8080",
                 &repository("shop/api", now()),
+                true,
                 now(),
             )
             .render()
             .expect("drawn"),
+        ),
+        ("teams", teams_page(true)),
+        ("teams-member", teams_page(false)),
+        (
+            "team",
+            teams::DetailPage::new(
+                page(t, "shop", "teams"),
+                t,
+                ("shop", &[samples::member("ana.ruiz", TeamRole::Lead), samples::member("eva", TeamRole::Viewer)]),
+                vec!["shop/api".into()],
+                true,
+                teams::Adding { user: "<eva>".into(), wrong: "there is no user named <eva>".into() },
+            )
+            .render()
+            .expect("drawn"),
+        ),
+        (
+            "person",
+            PersonPage::new(page(t, "eva", "teams"), t, &samples::person("eva"), false, String::new(), now())
+                .render()
+                .expect("drawn"),
         ),
         ("confirm", confirm.render().expect("drawn")),
         ("error", fault),

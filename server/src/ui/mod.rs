@@ -30,10 +30,12 @@ pub mod launch_form;
 pub mod operations;
 pub mod overview;
 pub mod page;
+pub mod people;
 pub mod registries;
 pub mod registry;
 pub mod request;
 pub mod sign_in;
+pub mod teams;
 pub mod tokens;
 pub mod upload;
 

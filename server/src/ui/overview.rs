@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
+    auth::actor::Right,
     i18n::Texts,
     ops::{self, audit::Entry, usage::Usage},
 };
@@ -161,6 +162,9 @@ impl OverviewPage {
 /// [`Fault`].
 pub async fn show(State(app): State<App>, signed: Signed) -> Result<Response, Fault> {
     let actor = &signed.actor;
+    if !actor.may(Right::View) {
+        return Ok(see_other("/registry"));
+    }
     let entries = ops::audit::list(&app, actor, &ops::audit::Filter::default(), None, 8).await.unwrap_or_default();
     let usage: Vec<Usage> = ops::usage::last(&app, actor)?.into_values().collect();
     let views = ops::containers::list(&app, actor)?;

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::{assets, error::Fault, operations::Item, request::Signed};
 use crate::{
     app::App,
-    auth::token::hex,
+    auth::{actor::Right, token::hex},
     i18n::Texts,
     ops::{self, operation},
 };
@@ -82,6 +82,8 @@ pub struct Page {
     pub csrf: String,
     /// Login name.
     pub person: String,
+    /// The person sees everything, not only what their teams have.
+    pub sees_all: bool,
     /// Containers in all.
     pub containers: usize,
     /// Images in all.
@@ -108,7 +110,9 @@ impl Page {
     /// # Errors
     /// When the database can't be read.
     pub async fn new(app: &App, signed: &Signed, title: String, section: &'static str) -> Result<Self, Fault> {
-        let operations = operation::list(app, &signed.actor, 10).await?;
+        let actor = &signed.actor;
+        let sees_all = actor.may(Right::View);
+        let operations = if sees_all { operation::list(app, actor, 10).await? } else { Vec::new() };
         let now = Timestamp::now();
         let tray: Vec<Item> = operations.iter().map(|view| Item::new(view, signed.t, now)).collect();
         let notices = if signed.fragment { Vec::new() } else { take_notices(signed.session.id) };
@@ -121,8 +125,9 @@ impl Page {
             section,
             csrf: signed.secret.form_token(),
             person: signed.session.name.clone(),
-            containers: ops::containers::list(app, &signed.actor)?.len(),
-            images: ops::images::list(app, &signed.actor)?.len(),
+            sees_all,
+            containers: if sees_all { ops::containers::list(app, actor)?.len() } else { 0 },
+            images: if sees_all { ops::images::list(app, actor)?.len() } else { 0 },
             running: tray.iter().filter(|item| item.is_running).count(),
             tray,
             notices,

@@ -146,11 +146,12 @@ pub struct DetailPage {
     lead: String,
     tags: Vec<TagRow>,
     untagged: Vec<UntaggedRow>,
+    may_change: bool,
 }
 
 impl DetailPage {
-    /// From a plain view.
-    pub fn new(page: Page, t: Texts, host: &str, view: &RepositoryView, now: Timestamp) -> Self {
+    /// From a plain view; `may_change` says that its tags can be removed by who looks.
+    pub fn new(page: Page, t: Texts, host: &str, view: &RepositoryView, may_change: bool, now: Timestamp) -> Self {
         let first = view.tags.iter().max_by_key(|tag| tag.pushed_at).map_or("latest", |tag| tag.tag.as_str());
         let untagged = |(digest, bytes, at): &(Digest, u64, Timestamp)| UntaggedRow {
             digest: digest.to_string(),
@@ -167,6 +168,7 @@ impl DetailPage {
             lead: t.two("registry-lead-one", "count", view.tags.len(), "size", t.size(view.content_bytes)),
             tags: view.tags.iter().map(|tag| TagRow::new(tag, t, now)).collect(),
             untagged: view.untagged.iter().map(untagged).collect(),
+            may_change,
         }
     }
 }
@@ -200,7 +202,8 @@ pub async fn detail(
         return ask(&app, &signed, &view, &wanted.remove).await;
     }
     let page = Page::new(&app, &signed, name.clone(), "registry").await?.listening("images,operations");
-    let whole = DetailPage::new(page, signed.t, &served.host, &view, Timestamp::now());
+    let may_change = ops::registry::may_change(&signed.actor, &name);
+    let whole = DetailPage::new(page, signed.t, &served.host, &view, may_change, Timestamp::now());
     signed.answer(&whole, &whole.as_rows())
 }
 

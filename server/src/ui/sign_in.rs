@@ -129,6 +129,7 @@ pub async fn begin(State(app): State<App>, posted: PostedVisit) -> Result<Respon
         }
         Err(Refusal::Wait(seconds)) => (StatusCode::TOO_MANY_REQUESTS, t.one("session-wait", "seconds", seconds)),
         Err(Refusal::Failed(error)) => return Err(error.into()),
+        Err(Refusal::Suspended) => (StatusCode::UNPROCESSABLE_ENTITY, t.get("session-suspended")),
         Err(_) => (StatusCode::UNPROCESSABLE_ENTITY, t.get("session-wrong")),
     };
     let page = SignInPage { t, csrf: visit.secret.form_token(), back: safe_back(&fields.text("back")), name, wrong };
@@ -191,7 +192,9 @@ pub async fn finish_set_up(State(app): State<App>, posted: PostedVisit) -> Resul
     let mut status = StatusCode::UNPROCESSABLE_ENTITY;
     match sessions::set_up(&app, &visit.actor(&name), &visit.visitor(), &word, &name, password).await {
         Ok(secret) => return Ok(with_cookies(see_other("/"), &signed_in(&secret, visit.meta.https))),
-        Err(Refusal::SetUpWord | Refusal::WrongPassword) => page.word_wrong = t.get("set-up-word-wrong"),
+        Err(Refusal::SetUpWord | Refusal::WrongPassword | Refusal::Suspended) => {
+            page.word_wrong = t.get("set-up-word-wrong");
+        }
         Err(Refusal::Wait(seconds)) => {
             status = StatusCode::TOO_MANY_REQUESTS;
             page.word_wrong = t.one("session-wait", "seconds", seconds);

@@ -6,7 +6,15 @@ use runtime::{
 };
 
 use super::super::containers::samples::now;
-use crate::ops::operation::{OperationRow, Snapshot, Step, View};
+use crate::{
+    auth::actor::TeamRole,
+    ops::{
+        operation::{OperationRow, Snapshot, Step, View},
+        people::{Person, UserRow},
+        teams::{MemberRow, TeamRow},
+        users::Preferences,
+    },
+};
 
 pub(super) fn operation(id: i64, state: &str) -> View {
     let progress = Snapshot {
@@ -75,4 +83,35 @@ pub(super) fn kept() -> Vec<Kept> {
         in_use: is_mount,
     };
     vec![one("RUN cargo build --release <b>", 812_000_000, false), one("/root/.cargo", 91_000_000, true)]
+}
+
+/// A team.
+pub(super) fn team(name: &str) -> TeamRow {
+    TeamRow { id: 1, name: name.to_owned(), created_at: now().as_microsecond(), members: 2 }
+}
+
+/// Somebody in a team.
+pub(super) fn member(user: &str, role: TeamRole) -> MemberRow {
+    MemberRow { user: user.to_owned(), role }
+}
+
+/// Somebody; `ana.ruiz` administers.
+pub(super) fn person(name: &str) -> Person {
+    let made = now().as_microsecond() - 4_000_000_000_000;
+    let is_administrator = name == "ana.ruiz";
+    let row = UserRow {
+        id: 1,
+        name: name.to_owned(),
+        password_hash: String::new(),
+        is_administrator,
+        suspended_at: (!is_administrator).then_some(made),
+        preferences: Preferences::default(),
+        created_at: made,
+        password_changed_at: made,
+    };
+    Person {
+        row,
+        teams: [("datalab".to_owned(), TeamRole::Viewer), ("shop".to_owned(), TeamRole::Lead)].into(),
+        seen_at: is_administrator.then(|| now().as_microsecond()),
+    }
 }
