@@ -43,6 +43,8 @@ use crate::{
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE_MARK: &[u8] = b".wh..wh..opq";
 const COPY_BYTES: usize = 128 << 10;
+/// What it takes to remember a folder's time, besides its name.
+const FOLDER_BYTES: usize = 48;
 
 /// What a layer may cost at most.
 #[derive(Clone, Copy, Debug)]
@@ -53,13 +55,15 @@ pub struct Limits {
     pub bytes: u64,
     /// Folders on the way to an entry.
     pub depth: usize,
+    /// Bytes of memory for the names of folders, which are kept to the end.
+    pub name_bytes: usize,
     /// Share of the file system to leave free, in percent.
     pub free_percent: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 1_000_000, bytes: 256 << 30, depth: 256, free_percent: 5 }
+        Self { entries: 1_000_000, bytes: 256 << 30, depth: 256, name_bytes: 128 << 20, free_percent: 5 }
     }
 }
 
@@ -138,6 +142,7 @@ pub fn unpack(
         rules,
         parents: Parents::default(),
         folder_times: Vec::new(),
+        folder_bytes: 0,
         entries: 0,
         bytes: 0,
         unchecked: u64::MAX,
@@ -163,6 +168,7 @@ struct Writer<'a> {
     rules: Rules,
     parents: Parents,
     folder_times: Vec<(Vec<u8>, TimeSpec)>,
+    folder_bytes: usize,
     entries: u64,
     bytes: u64,
     unchecked: u64,
@@ -198,6 +204,11 @@ impl Writer<'_> {
         if self.entries > self.limits.entries {
             return Err(Error::Limit(format!("{} entries", self.limits.entries)));
         }
+        // Of whatever kind it is: the holes of a sparse one cost nothing to claim, and time to read.
+        if entry.size() > self.limits.bytes.saturating_sub(self.bytes) {
+            return Err(Error::Limit(format!("{} bytes", self.limits.bytes)));
+        }
+        self.bytes += entry.size();
         let kind = entry.header().entry_type();
         if matches!(kind, EntryType::XGlobalHeader) {
             return Ok(());
@@ -222,8 +233,7 @@ impl Writer<'_> {
                     let base = self.rules.base.clone();
                     let folder = self.parents.get(self.root, &base).map_err(failed)?;
                     folder_meta(folder.as_fd(), OsStr::new("."), &meta).map_err(failed)?;
-                    self.folder_times.push((base, meta.mtime));
-                    Ok(())
+                    self.remember_time(base, meta.mtime)
                 }
                 _ => Err(refused("the root must be a folder")),
             };
@@ -243,13 +253,9 @@ impl Writer<'_> {
                     whole.push(b'/');
                 }
                 whole.extend_from_slice(name.as_bytes());
-                self.folder_times.push((whole, meta.mtime));
+                self.remember_time(whole, meta.mtime)?;
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                if entry.size() > self.limits.bytes.saturating_sub(self.bytes) {
-                    return Err(Error::Limit(format!("{} bytes", self.limits.bytes)));
-                }
-                self.bytes += entry.size();
                 self.file(parent, name, entry, &meta, &path)?;
             }
             EntryType::Link => {
@@ -286,6 +292,16 @@ impl Writer<'_> {
             }
             _ => return Err(refused("its kind is not known")),
         }
+        Ok(())
+    }
+
+    /// A folder's time is set when nothing more is written into it.
+    fn remember_time(&mut self, folder: Vec<u8>, mtime: TimeSpec) -> Result<(), Error> {
+        self.folder_bytes += folder.len() + FOLDER_BYTES;
+        if self.folder_bytes > self.limits.name_bytes {
+            return Err(Error::Limit(format!("{} bytes of folder names", self.limits.name_bytes)));
+        }
+        self.folder_times.push((folder, mtime));
         Ok(())
     }
 
