@@ -1,6 +1,12 @@
-//! Layers and archives come plain, gzip, zstd or xz; the first bytes tell.
+//! Layers and archives come plain, gzip, zstd or xz; the first bytes tell. What swells out of all proportion is refused.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::{
+    io::{self, BufRead, BufReader, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use flate2::bufread::MultiGzDecoder;
 use liblzma::{
@@ -13,6 +19,10 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// Memory an xz stream may ask for: twice what `xz -9` needs.
 const XZ_MEMORY: u64 = 128 << 20;
+
+/// Plain bytes a stream may always have, and how many more times than its compressed bytes beyond that.
+const FREE_PLAIN_BYTES: u64 = 4 << 30;
+const MAX_RATIO: u64 = 500;
 
 /// How bytes are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +42,16 @@ pub struct Inflate<'a> {
     /// What the first bytes said.
     pub compression: Compression,
     reader: Box<dyn Read + Send + 'a>,
+    taken: Arc<AtomicU64>,
+    plain: u64,
 }
 
 impl<'a> Inflate<'a> {
     /// Looks at the first bytes.
     pub fn new(from: impl Read + Send + 'a) -> io::Result<Self> {
-        let mut from = BufReader::with_capacity(256 << 10, Chained::peek(from)?);
+        let taken = Arc::new(AtomicU64::new(0));
+        let from = Counted { from: Chained::peek(from)?, taken: Arc::clone(&taken) };
+        let mut from = BufReader::with_capacity(256 << 10, from);
         let magic = from.fill_buf()?;
         let (compression, reader): (_, Box<dyn Read + Send + 'a>) = match magic {
             [0x1f, 0x8b, ..] => (Compression::Gzip, Box::new(MultiGzDecoder::new(from))),
@@ -53,7 +67,7 @@ impl<'a> Inflate<'a> {
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => return Err(unsupported("bzip2")),
             _ => (Compression::Plain, Box::new(from)),
         };
-        Ok(Self { compression, reader })
+        Ok(Self { compression, reader, taken, plain: 0 })
     }
 }
 
@@ -63,7 +77,26 @@ fn unsupported(name: &str) -> io::Error {
 
 impl Read for Inflate<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.reader.read(into)
+        let n = self.reader.read(into)?;
+        self.plain += n as u64;
+        if self.plain > FREE_PLAIN_BYTES && self.plain / MAX_RATIO > self.taken.load(Ordering::Relaxed) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it inflates to far more than it should"));
+        }
+        Ok(n)
+    }
+}
+
+/// Counts what is taken from the compressed side.
+struct Counted<R> {
+    from: R,
+    taken: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.from.read(into)?;
+        self.taken.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
     }
 }
 
