@@ -131,6 +131,10 @@ impl<'a, 'b> Stage<'a, 'b> {
             None => self.config.add_history(&line),
         }
         self.config.set_created(made_at);
+        // What is larger could not be read again.
+        if self.config.to_bytes().len() as u64 > oci::MAX_CONFIG_BYTES {
+            return Err(Error::invalid(format!("the image's config is larger than {} bytes", oci::MAX_CONFIG_BYTES)));
+        }
         Ok((cached, layer.map(|_| entry.size_bytes)))
     }
 
