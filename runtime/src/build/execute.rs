@@ -1,13 +1,17 @@
 //! Doing what was planned: the stages side by side, each step found in the cache or done and kept.
 //!
-//! A stage is a thread. It waits for the stages it takes from; a step waits for its turn, since no more steps run at once
-//! than there are processors. The first failure ends the others at their next step.
+//! A stage is worked on by a thread. It waits for the stages it takes from; a step waits for its turn, since no more steps
+//! run at once than there are processors. The first failure ends the others at their next step.
 
 use std::{
     collections::BTreeMap,
     error::Error as _,
     num::NonZero,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -27,6 +31,9 @@ use crate::{
     request::BuildImage,
     view::{BuildEvent, BuiltImage},
 };
+
+/// Stages that are worked on at once.
+const MOST_THREADS: usize = 32;
 
 /// A stage that was built.
 #[derive(Clone, Debug)]
@@ -83,9 +90,14 @@ pub fn execute(
     let epoch = plan.epoch()?;
     let progress = Mutex::default();
     let job = Job { plan, request, host, tell, epoch, progress, changed: Condvar::new() };
+    // Those that others need come first, so whoever waits for a stage waits for one that is worked on or done.
+    let (stages, next) = (plan.stages(), AtomicUsize::new(0));
+    let next = &next;
     let outcomes: Vec<Result<()>> = thread::scope(|scope| {
         let work = |index| {
-            let built = job.build_stage(index);
+            // Others wait for this stage: they must hear of its end whatever that is.
+            let built = catch_unwind(AssertUnwindSafe(|| job.build_stage(index)))
+                .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a stage failed inside; see the log")));
             let mut progress = job.progress();
             let outcome = match built {
                 Ok(finished) => {
@@ -101,9 +113,15 @@ pub fn execute(
             job.changed.notify_all();
             outcome
         };
-        let started: Vec<_> = plan.stages().iter().map(|&index| scope.spawn(move || work(index))).collect();
-        let panicked = |_| Err(Error::new(ErrorKind::Internal, "a stage failed inside; see the log"));
-        started.into_iter().map(|stage| stage.join().unwrap_or_else(panicked)).collect()
+        let work_on = move || {
+            let mut outcomes = Vec::new();
+            while let Some(&index) = stages.get(next.fetch_add(1, Ordering::Relaxed)) {
+                outcomes.push(work(index));
+            }
+            outcomes
+        };
+        let started: Vec<_> = (0..stages.len().min(MOST_THREADS)).map(|_| scope.spawn(work_on)).collect();
+        started.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
     });
     // The cause, not those that ended because of it.
     let mut failures = outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>();

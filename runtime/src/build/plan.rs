@@ -33,7 +33,7 @@ pub struct Plan {
     hashes: Hashes,
     dockerfile: Dockerfile,
     graph: Graph,
-    /// Stages the target needs, in the order of the Dockerfile.
+    /// Stages the target needs, each after those it needs.
     order: Vec<usize>,
     first_steps: BTreeMap<usize, usize>,
     steps: Vec<BuildStep>,
@@ -90,10 +90,11 @@ impl Plan {
             warnings.push(BuildWarning { check: String::new(), line: 0, text });
         }
 
-        let mut order: Vec<usize> = graph.needed().map(|planned| planned.index).collect();
-        order.sort_unstable();
+        let order: Vec<usize> = graph.needed().map(|planned| planned.index).collect();
+        let mut in_file = order.clone();
+        in_file.sort_unstable();
         let (mut steps, mut first_steps) = (Vec::new(), BTreeMap::new());
-        for &index in &order {
+        for &index in &in_file {
             let stage = &dockerfile.stages[index];
             let step = |line: usize, text: &str| BuildStep {
                 stage: index,
