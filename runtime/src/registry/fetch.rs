@@ -174,9 +174,9 @@ impl Repository {
             }
         }
         if let Some(length) = response.content_length()
-            && sink.offset() + length > descriptor.size
+            && sink.offset().saturating_add(length) > descriptor.size
         {
-            let found = sink.offset() + length;
+            let found = sink.offset().saturating_add(length);
             return Err(Error::BlobSize { host, digest: descriptor.digest, found, wanted: descriptor.size });
         }
         let mut at = sink.offset();
