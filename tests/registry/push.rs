@@ -6,7 +6,7 @@ use harness::{
 };
 use serde_json::Value;
 
-use crate::{at, inspect, pushed_digest, skopeo};
+use crate::{at, inspect, noise, pushed_digest, skopeo};
 
 pub fn tests(suite: Suite) -> Suite {
     suite
@@ -126,16 +126,6 @@ fn all_tags(darsena: &mut Darsena) {
     }
     let error = docker.run(&["pull", &at("many/others:z")]).fails();
     assert!(error.contains("not found") || error.contains("unknown"), "only the one repository went: {error}");
-}
-
-/// Random-looking, so that compression leaves it long.
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 1_u32;
-    let next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    std::iter::repeat_with(next).take(len).collect()
 }
 
 fn restarted_registry(darsena: &mut Darsena) {
