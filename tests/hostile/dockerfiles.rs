@@ -84,10 +84,11 @@ fn variables(darsena: &mut Darsena) {
     refused(darsena, "replaced", &again(" \\\n a=${A14//*f*0/x}", 20_000), "too many");
     let nested = format!("{from}ENV a={}b{}\n", "${x:-".repeat(10_000), "}".repeat(10_000));
     refused(darsena, "nested", nested.as_bytes(), "too many nested substitutions");
-    let many = format!("{from}ENV{}\n", (0..200_000).fold(String::new(), |text, turn| format!("{text} \\\n a{turn}=")));
+    let mut many = format!("{from}ENV");
+    (0..200_000).for_each(|turn| write!(many, " \\\n a{turn}=").unwrap());
     refused(darsena, "many variables", many.as_bytes(), "more than 10000 variables");
-    let undefined =
-        format!("{from}LABEL a={}\n", (0..9000).fold(String::new(), |text, turn| text + &format!("$u{turn}")));
+    let mut undefined = format!("{from}LABEL a=");
+    (0..9000).for_each(|turn| write!(undefined, "$u{turn}").unwrap());
     leaves_nothing(darsena, |docker| {
         let context = Tree::new().file("Dockerfile", &undefined).done();
         docker.run_with(&["build", "-t", "hostile:1", "-"], &context).ok();

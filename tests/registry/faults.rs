@@ -307,6 +307,15 @@ fn layers(darsena: &mut Darsena) {
         assert!(error.contains(words), "{what}: {error}");
         nothing_new(darsena, &before, what);
     }
+    // A layer larger than any disk.
+    let mut blobs = with_layer(whole, &diff_id);
+    let mut manifest: Value = serde_json::from_slice(&blobs[0].bytes).unwrap();
+    manifest["layers"][0]["size"] = json!(1_u64 << 60);
+    blobs[0] = Blob::new(&blobs[0].media_type.clone(), manifest.to_string().into_bytes());
+    registry.push_blobs("faults/layers", "large", &blobs);
+    let error = docker.run(&["pull", &format!("{}/faults/layers:large", Registry::ADDRESS)]).fails();
+    assert!(error.contains("no space left on device"), "{error}");
+    nothing_new(darsena, &before, "larger than the disk");
     let grown = memory.grown();
     assert!(grown < ROOM, "the server took {grown} bytes more");
 }

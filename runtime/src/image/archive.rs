@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     digest::{DiffId, Digest, ImageId},
+    durable,
     meter::{Metered, TAR_HEADER_BYTES},
     oci::{self, Config, Descriptor, Document, Index, Platform},
     reference::Reference,
@@ -31,7 +32,7 @@ const COPY_BYTES: usize = 256 << 10;
 /// Longest name of a file in an archive, and of what a link leads to.
 const MAX_NAME_BYTES: usize = 4096;
 /// Bytes of all documents read, each time they are: what manifests name again and again is limited too.
-const MAX_READ_BYTES: u64 = 256 << 20;
+const MAX_READ_BYTES: u64 = 64 << 20;
 
 /// Why an archive can't be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +60,7 @@ pub enum Error {
 impl From<Error> for crate::error::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::Store(source) => crate::durable::io_error("an archive can't be stored", source.kind(), source),
+            Error::Store(source) => durable::io_error("an archive can't be stored", source.kind(), source),
             error => Self::invalid(error.to_string()),
         }
     }
@@ -373,6 +374,7 @@ fn annotated(descriptor: &Descriptor) -> Option<Reference> {
 
 fn store(entry: &mut impl Read, path: &Path, size: u64, buffer: &mut [u8]) -> Result<Digest, Error> {
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path).map_err(Error::Store)?;
+    durable::leave_room(&file, size).map_err(Error::Store)?;
     let mut hash = Sha256::new();
     let mut done = 0;
     loop {
