@@ -88,7 +88,7 @@ impl Answer {
     }
 }
 
-/// What becomes of a request.
+/// Where a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
     Never,
@@ -263,7 +263,8 @@ fn understood(head: &str, log: &Log) -> Ask {
 fn give(near: &mut TcpStream, answer: &Answer) -> io::Result<()> {
     let mut head = format!("HTTP/1.1 {} Said\r\nConnection: close\r\n", answer.status);
     if answer.announced {
-        head.push_str(&format!("Content-Length: {}\r\n", answer.body.len() as u64 + answer.flood));
+        let length = answer.body.len() as u64 + answer.flood;
+        head.push_str(&["Content-Length: ", &length.to_string(), "\r\n"].concat());
     }
     for header in &answer.headers {
         head.push_str(header);

@@ -65,7 +65,7 @@ fn repeated(part: &[u8], times: usize) -> Vec<u8> {
 
 fn entries(darsena: &mut Darsena) {
     // What is only noted, so that it is the number alone that counts.
-    let part = header(EntryType::Regular, b".wh..wh.plnk", b"", 0).as_bytes().repeat(100_000);
+    let part = header(EntryType::XGlobalHeader, b"noted", b"", 0).as_bytes().repeat(100_000);
     let archive = repeated(&part, 100);
     let memory = Memory::watch(darsena.pid());
     leaves_nothing(darsena, |docker| {

@@ -113,7 +113,7 @@ fn patterns(darsena: &mut Darsena) {
     let long = "a".repeat(90);
     let context = |ignored: &[u8]| {
         let tree = Tree::new().file("Dockerfile", &file).entry(tar::EntryType::Regular, ".dockerignore", "", ignored);
-        (0..200).fold(tree, |tree, turn| tree.file(&format!("{long}{turn}"), "x")).done()
+        (0..50).fold(tree, |tree, turn| tree.file(&format!("{long}{turn}"), "x")).done()
     };
     for (what, ignored) in [
         ("stars", "*a".repeat(2000) + "b"),
@@ -121,7 +121,7 @@ fn patterns(darsena: &mut Darsena) {
         ("stars of both kinds", "**a*".repeat(1000) + "b"),
         ("questions", "*?".repeat(2000) + "b"),
         ("classes", "*[a-z]".repeat(1000) + "b"),
-        ("many", format!("{}b\n", "*a".repeat(40)).repeat(500)),
+        ("many", format!("{}b\n", "*a".repeat(40)).repeat(200)),
         ("taken back", "*\n!".to_owned() + &"**/a*".repeat(500) + "b\n!Dockerfile"),
     ] {
         leaves_nothing(darsena, |docker| {

@@ -27,9 +27,13 @@ impl ParseError {
     }
 
     /// An error of the whole: the line is shown, but no part of the message.
-    pub(super) fn of(location: Option<Location>, message: String, source: &[String]) -> Self {
+    pub(super) fn of(location: Option<Location>, mut message: String, source: &[String]) -> Self {
         let excerpt = location.map(|location| excerpt(source, location)).unwrap_or_default();
-        Self { message: cut(&message, MOST_SAID), location, excerpt }
+        if let Some((end, _)) = message.char_indices().nth(MOST_SAID) {
+            message.truncate(end);
+            message.push_str("...");
+        }
+        Self { message, location, excerpt }
     }
 
     /// The message without the source lines.

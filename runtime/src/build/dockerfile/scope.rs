@@ -157,12 +157,11 @@ impl<T> Variables<T> {
     }
 
     fn set(&mut self, name: String, value: T) {
-        match self.places.get(&name) {
-            Some(place) => self.list[*place].1 = value,
-            None => {
-                self.places.insert(name.clone(), self.list.len());
-                self.list.push((name, value));
-            }
+        if let Some(place) = self.places.get(&name) {
+            self.list[*place].1 = value;
+        } else {
+            self.places.insert(name.clone(), self.list.len());
+            self.list.push((name, value));
         }
     }
 }
