@@ -96,6 +96,9 @@ enum Cut {
     Answer(u64),
 }
 
+/// How a body is made another one.
+pub type Change = Box<dyn Fn(&mut Vec<u8>) + Send>;
+
 /// What goes wrong.
 pub enum Fault {
     /// Nothing.
@@ -109,7 +112,7 @@ pub enum Fault {
     /// The answer comes in pieces of so many bytes, with pauses.
     Drip(usize, Duration),
     /// The answer's body is another one; its length is announced as it is then.
-    Edit(Box<dyn Fn(&mut Vec<u8>) + Send>),
+    Edit(Change),
 }
 
 type Rule = dyn Fn(&Ask) -> Fault + Send + Sync;
