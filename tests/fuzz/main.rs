@@ -37,7 +37,7 @@ struct Target {
     /// Longest input.
     most: usize,
     /// Makes checksums right again.
-    mend: fn(&mut Vec<u8>),
+    mend: fn(&mut [u8]),
     /// Panics when something is wrong; says whether the input was accepted.
     run: fn(&[u8]) -> bool,
 }

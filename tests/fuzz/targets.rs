@@ -19,7 +19,7 @@ use runtime::{
 
 use crate::Target;
 
-fn nothing_to_mend(_: &mut Vec<u8>) {}
+fn nothing_to_mend(_: &mut [u8]) {}
 
 /// Entries of an archive, written below a folder; nothing beside it may change.
 pub const TAR: Target = Target {
@@ -52,7 +52,7 @@ pub const TAR: Target = Target {
 };
 
 /// Whatever looks like a header gets the checksum it should have.
-fn checksums(archive: &mut Vec<u8>) {
+fn checksums(archive: &mut [u8]) {
     for block in archive.chunks_exact_mut(512).filter(|block| block[257..262] == *b"ustar") {
         block[148..156].fill(b' ');
         let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();

@@ -19,6 +19,9 @@ pub fn tests(suite: Suite) -> Suite {
         .test("of_entries_with_one_name_the_last_counts", duplicates)
 }
 
+/// Path, numbers, times and content of something.
+type Seen = (String, [u64; 3], [i64; 3], Vec<u8>);
+
 /// A folder on the host that nothing may touch.
 struct Canary(PathBuf);
 
@@ -35,7 +38,7 @@ impl Canary {
     }
 
     /// Everything about it that a writer would change.
-    fn seen(&self) -> Vec<(String, [u64; 3], [i64; 3], Vec<u8>)> {
+    fn seen(&self) -> Vec<Seen> {
         let mut names = vec![self.0.clone()];
         names.extend(fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path()));
         names.sort();
