@@ -42,11 +42,17 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Reads the Dockerfile of a context. `folder` is where the context's files are.
+    /// Reads the Dockerfile of a context. `folder` is where the context's files are; `known` gives the names of an
+    /// image's variables, if the image is here and brings no instructions of its own.
     ///
     /// # Errors
     /// No Dockerfile, or one that can't be built, in Docker's words with line and text.
-    pub fn new(request: &BuildImage, context: Context, folder: PathBuf) -> Result<Self> {
+    pub fn new(
+        request: &BuildImage,
+        context: Context,
+        folder: PathBuf,
+        known: &dyn Fn(&str) -> Option<Vec<String>>,
+    ) -> Result<Self> {
         let (text, path) = context.dockerfile(request.dockerfile.as_deref().filter(|path| !path.is_empty()))?;
         let ignore = context.ignore(&path)?;
         let dockerfile = Dockerfile::parse(&text)?;
@@ -60,8 +66,15 @@ impl Plan {
         let args = BuildArgs::new(given.clone(), &platform.to_string(), &Platform::host().to_string());
         let graph = Graph::new(&dockerfile, &args, request.target.as_deref())?;
 
-        let looked_at = LintContext { build_args: Some(&args), ignore: Some(&ignore), ..LintContext::default() };
-        let findings: Vec<Finding> = lint(&dockerfile, looked_at).into_iter().filter(Finding::is_certain).collect();
+        let bases = (0..dockerfile.stages.len()).filter_map(|index| match graph.base(index)? {
+            Base::Image { name, .. } => Some((name.clone(), known(name)?)),
+            _ => None,
+        });
+        let environments: BTreeMap<String, Vec<String>> = bases.collect();
+        let looked_at =
+            LintContext { build_args: Some(&args), ignore: Some(&ignore), environments: Some(&environments) };
+        let certain = |finding: &Finding| finding.is_certain_with(&dockerfile, &graph, &environments);
+        let findings: Vec<Finding> = lint(&dockerfile, looked_at).into_iter().filter(certain).collect();
         if let Some(first) = findings.first()
             && dockerfile.directives.check.as_ref().is_some_and(|check| check.error)
         {
@@ -84,6 +97,11 @@ impl Plan {
                 text: finding.message,
             })
             .collect();
+        if let Some((line, wanted)) = dockerfile.foreign_front_end() {
+            let text =
+                format!("the syntax directive names {wanted}, which is not run: the file is read as a Dockerfile");
+            warnings.push(BuildWarning { check: String::new(), line, text });
+        }
         let unused = unused(&dockerfile, given.keys());
         if !unused.is_empty() {
             let text = format!("One or more build-args [{}] were not consumed", unused.join(" "));

@@ -15,9 +15,6 @@ use crate::{
     view::BuildEvent,
 };
 
-/// What a program without PATH is looked for in.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// Where a heredoc that is a program is seen.
 const SCRIPTS: &str = "/dev/pipes";
 
@@ -103,8 +100,7 @@ impl Stage<'_, '_> {
 
     /// The image's variables, and the build's.
     fn environment(&self) -> BTreeMap<String, String> {
-        let path = ("PATH".to_owned(), PATH.to_owned());
-        [path].into_iter().chain(self.scope.run_env()).collect()
+        self.scope.run_env().into_iter().collect()
     }
 
     /// What the result may depend on: proxies are a matter of the place, unless the Dockerfile asks for them.

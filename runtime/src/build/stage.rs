@@ -16,6 +16,9 @@ use crate::{
     view::BuildEvent,
 };
 
+/// What programs are looked for in when the base image says nothing.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// A stage that is being built.
 pub(super) struct Stage<'a, 'b> {
     pub(super) job: &'a Job<'b>,
@@ -42,8 +45,12 @@ impl<'a, 'b> Stage<'a, 'b> {
     pub(super) fn begin(job: &'a Job<'b>, index: usize, step: usize) -> Result<Self> {
         (job.tell)(BuildEvent::Began { step });
         let base = job.plan.planned(index).map_or(&Base::Scratch, |planned| &planned.base);
-        let (layers, config, mut scope) = match base {
-            Base::Scratch => (Vec::new(), ConfigEditor::scratch(&job.plan.platform), job.plan.scope()),
+        let (layers, mut config, mut scope) = match base {
+            Base::Scratch => {
+                let mut config = ConfigEditor::scratch(&job.plan.platform);
+                config.set_working_dir("/");
+                (Vec::new(), config, job.plan.scope())
+            }
             Base::Stage(below) => {
                 let below = job.wait_for(*below)?;
                 (below.layers.clone(), below.config.clone(), below.scope.clone())
@@ -56,6 +63,10 @@ impl<'a, 'b> Stage<'a, 'b> {
         for entry in config.env() {
             let (name, value) = entry.split_once('=').unwrap_or((&entry, ""));
             scope.set_env(name, value);
+        }
+        if scope.env().iter().all(|(name, _)| name != "PATH") {
+            config.set_env("PATH", PATH);
+            scope.set_env("PATH", PATH);
         }
         let mut stage = Self { job, layers, config, scope, own_cmd: false };
         for trigger in stage.config.take_onbuild() {
@@ -130,8 +141,10 @@ impl<'a, 'b> Stage<'a, 'b> {
             }
             None => self.config.add_history(&line),
         }
+        self.config.record(key, entry.made_layer, made_at);
         self.config.set_created(made_at);
-        Ok((cached, layer.map(|_| entry.size_bytes)))
+        // What an image brought has no size here.
+        Ok((cached, layer.map(|_| entry.size_bytes).filter(|bytes| *bytes > 0)))
     }
 
     fn entry(&self, key: Key, made: Option<MadeLayer>, original: &str) -> Entry {

@@ -19,11 +19,12 @@ use crate::{
     engine::Engine,
     error::{Error, ErrorKind, Result},
     fault,
+    image::edit::ConfigEditor,
     lease::{Lease, Thing},
     oci::{self, Platform},
     reference::Reference,
     request::{BuildImage, PullImage, RegistryAuth},
-    snapshot::Adoption,
+    snapshot::{Adoption, root_is_changed},
     view::{BuildEvent, BuiltImage, Progress, Stream},
 };
 
@@ -104,6 +105,15 @@ impl Builder {
         })
     }
 
+    /// Names of an image's variables; none when it is not here, or has instructions for who builds on it.
+    pub(super) fn variables(&self, name: &str) -> Option<Vec<String>> {
+        let images = &self.engine.inner.images;
+        let id = images.get(name).ok()?.summary.id;
+        let config = ConfigEditor::of(&images.0.content.read(id, oci::MAX_CONFIG_BYTES).ok()?).ok()?;
+        let name = |line: String| line.split_once('=').map_or(line.clone(), |(name, _)| name.to_owned());
+        config.onbuild().is_empty().then(|| config.env().into_iter().map(name).collect())
+    }
+
     fn here(&self, name: &str, platform: Option<&Platform>) -> Result<Option<BaseImage>> {
         let images = &self.engine.inner.images;
         let view = match images.get(name) {
@@ -162,7 +172,10 @@ impl Host for Builder {
         let failed =
             |error: std::io::Error| crate::durable::io_error("a step's files can't be read", error.kind(), error);
         if std::fs::read_dir(upper).map_err(failed)?.next().is_none() {
-            return Ok(None);
+            let lowers = self.engine.inner.images.0.snapshots.lowers(below)?;
+            if !root_is_changed(upper, &lowers).map_err(failed)? {
+                return Ok(None);
+            }
         }
         let parent: Option<ChainId> = oci::chains(below).last().copied();
         let how = Adoption { parent, clamp };
