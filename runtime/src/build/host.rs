@@ -172,6 +172,8 @@ pub trait Host: Sync {
     fn view(&self, layers: &[DiffId]) -> Result<OwnedFd>;
     /// Makes changes a layer; `None` when there are none.
     fn adopt(&self, changes: Box<dyn Changes>, below: &[DiffId], clamp: Option<i64>) -> Result<Option<MadeLayer>>;
+    /// Puts the uppermost of these layers on others; `None` when it doesn't come out the same.
+    fn restack(&self, layers: &[DiffId], below: &[DiffId]) -> Result<Option<MadeLayer>>;
     /// A step's result from an earlier build.
     fn find(&self, key: Key) -> Option<Entry>;
     /// Keeps a step's result.

@@ -123,6 +123,7 @@ impl Plan {
             steps.push(step(stage.from.location.first, &stage.from.original));
             steps.extend(stage.instructions.iter().map(|one| step(one.location.first, &one.original)));
         }
+        context.strip(&ignore)?;
         let hashes = Hashes::default();
         Ok(Self {
             platform,

@@ -38,6 +38,8 @@ pub(super) enum Did {
     Found(Entry),
     /// Its files, on top of the layers it began with.
     Changed(Option<MadeLayer>),
+    /// A layer that was known, on top of the layers it began with.
+    Restacked(MadeLayer),
 }
 
 impl<'a, 'b> Stage<'a, 'b> {
@@ -99,8 +101,8 @@ impl<'a, 'b> Stage<'a, 'b> {
         let before = self.key_of_config(&instruction.original);
         let (key, did) = match &instruction.node {
             Instruction::Run(run) => self.run(step, run, &instruction.original)?,
-            Instruction::Copy(copy) => self.copy(step, copy)?,
-            Instruction::Add(add) => self.add(step, add)?,
+            Instruction::Copy(copy) => self.copy(step, copy, &instruction.original)?,
+            Instruction::Add(add) => self.add(add, &instruction.original)?,
             Instruction::Workdir(path) => self.workdir(path)?,
             other => {
                 self.configure(other)?;
@@ -112,15 +114,16 @@ impl<'a, 'b> Stage<'a, 'b> {
 
     /// The step's line of history and its layer; keeps the result.
     fn record(&mut self, key: Key, did: Did, original: &str) -> Result<(bool, Option<u64>)> {
-        let (entry, cached) = match did {
-            Did::Found(entry) => (entry, true),
+        let (entry, cached, is_new) = match did {
+            Did::Found(entry) => (entry, true, false),
             Did::Nothing => match self.job.find(key) {
-                Some(entry) => (entry, true),
-                None => (self.entry(key, None, original), false),
+                Some(entry) => (entry, true, false),
+                None => (self.entry(key, None, original), false, true),
             },
-            Did::Changed(made) => (self.entry(key, made, original), false),
+            Did::Changed(made) => (self.entry(key, made, original), false, true),
+            Did::Restacked(made) => (self.entry(key, Some(made), original), true, true),
         };
-        if !cached {
+        if is_new {
             self.job.host.keep(entry.clone());
         }
         let made_at = match self.job.epoch {
@@ -147,7 +150,7 @@ impl<'a, 'b> Stage<'a, 'b> {
         Ok((cached, layer.map(|_| entry.size_bytes).filter(|bytes| *bytes > 0)))
     }
 
-    fn entry(&self, key: Key, made: Option<MadeLayer>, original: &str) -> Entry {
+    pub(super) fn entry(&self, key: Key, made: Option<MadeLayer>, original: &str) -> Entry {
         let mut layers = self.layers.clone();
         layers.extend(made.map(|made| made.diff_id));
         let now = Timestamp::now();

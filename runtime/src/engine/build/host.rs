@@ -1,6 +1,8 @@
 //! What the builder asks of the engine.
 
 use std::{
+    fs::File,
+    io::{BufWriter, Seek as _, Write as _},
     os::fd::OwnedFd,
     sync::{Arc, Mutex},
 };
@@ -182,6 +184,23 @@ impl Host for Builder {
         let adopted = self.engine.inner.images.0.snapshots.adopt(upper, how, |chain| self.hold(Thing::Layer(chain)))?;
         fault::point("build.layer").map_err(Error::from_fault)?;
         Ok(Some(MadeLayer { diff_id: adopted.diff_id, size_bytes: adopted.size_bytes }))
+    }
+
+    fn restack(&self, layers: &[DiffId], below: &[DiffId]) -> Result<Option<MadeLayer>> {
+        let (Some(wanted), Some(chain)) = (layers.last(), oci::chains(layers).last().copied()) else { return Ok(None) };
+        let snapshots = &self.engine.inner.images.0.snapshots;
+        let failed = |error: std::io::Error| crate::durable::io_error("a layer can't be copied", error.kind(), error);
+        let path = self.folder.fresh()?.join("layer.tar");
+        let mut tar = File::options().read(true).write(true).create_new(true).open(path).map_err(failed)?;
+        let mut to = BufWriter::new(&tar);
+        snapshots.write_tar(chain, &mut to)?;
+        to.flush().map_err(failed)?;
+        drop(to);
+        tar.rewind().map_err(failed)?;
+        let how = Adoption { parent: oci::chains(below).last().copied(), clamp: None };
+        let made = snapshots.absorb(tar, how, |chain| self.hold(Thing::Layer(chain)), &mut |_| ())?;
+        let same = made.diff_id == *wanted;
+        Ok(same.then_some(MadeLayer { diff_id: made.diff_id, size_bytes: made.size_bytes }))
     }
 
     fn find(&self, key: Key) -> Option<Entry> {
