@@ -9,6 +9,7 @@ mod case;
 mod check;
 mod context;
 mod image;
+mod served;
 
 use std::{
     collections::VecDeque,
@@ -19,9 +20,9 @@ use std::{
     thread,
 };
 
-use harness::{Darsena, Suite, image::busybox_archive};
+use harness::{Darsena, Settings, Suite, image::busybox_archive};
 
-use crate::{api::Api, image::Tree};
+use crate::{api::Api, image::Tree, served::Served};
 
 /// Cases of a topic that run at once.
 const AT_ONCE: usize = 4;
@@ -34,6 +35,9 @@ fn main() -> ExitCode {
         .into_iter()
         .fold(Suite::new(&["bzip2", "xz"], prepare), |suite, topic| {
             let name = topic.file_name().unwrap().to_string_lossy().into_owned();
+            if name == "remote" {
+                return suite.alone(&name, move || remote(&topic));
+            }
             suite.test(&name, move |darsena| run(darsena, &topic))
         })
         .run()
@@ -41,6 +45,17 @@ fn main() -> ExitCode {
 
 fn prepare(darsena: &mut Darsena) {
     Api::new(darsena).load(&busybox_archive("base:latest"));
+}
+
+/// Cases that fetch: their server may fetch from its own loopback.
+fn remote(topic: &Path) {
+    let arguments = vec!["--build-private-sources".to_owned()];
+    let mut darsena = Darsena::start_with(&Settings { arguments, ..Settings::default() });
+    prepare(&mut darsena);
+    let served = Served::start(darsena.space());
+    run(&darsena, topic);
+    drop(served);
+    darsena.assert_clean();
 }
 
 fn listed(folder: &Path) -> Vec<PathBuf> {

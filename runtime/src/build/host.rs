@@ -145,6 +145,8 @@ pub struct MadeLayer {
 pub struct Wanted {
     /// The address.
     pub address: String,
+    /// It must have a name for the file: the destination is a folder.
+    pub named: bool,
     /// `sha256:…` it must have.
     pub checksum: Option<String>,
     /// Keep `.git`.

@@ -57,7 +57,8 @@ impl Stage<'_, '_> {
         let mut fetched: Vec<Fetched> = Vec::new();
         for address in remote {
             let address = String::from_utf8_lossy(&address).into_owned();
-            let wanted = Wanted { address, checksum: checksum.clone(), keep_git_dir: add.keep_git_dir };
+            let named = whole.destination().ends_with(b"/");
+            let wanted = Wanted { address, named, checksum: checksum.clone(), keep_git_dir: add.keep_git_dir };
             fetched.push(self.job.host.fetch(&wanted)?);
         }
         let mut parts = Vec::new();
