@@ -58,11 +58,6 @@ impl Api {
         answer
     }
 
-    /// `docker image inspect` finds it.
-    pub fn has(&self, image: &str) -> bool {
-        self.call("GET", &format!("/images/{image}/json"), b"").0 == 200
-    }
-
     /// `docker rmi -f`.
     pub fn remove(&self, image: &str) {
         self.call("DELETE", &format!("/images/{image}?force=1"), b"");

@@ -27,7 +27,7 @@
 //! === different             it is not
 //! ```
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 /// A case.
 pub struct Case {
@@ -131,7 +131,7 @@ pub fn escaped(bytes: &[u8]) -> String {
             b'\\' => text.push_str("\\\\"),
             b' ' if last || at == 0 => text.push_str("\\s"),
             b' '..=b'~' => text.push(char::from(*byte)),
-            other => text.push_str(&format!("\\x{other:02x}")),
+            other => write!(text, "\\x{other:02x}").unwrap(),
         }
     }
     text

@@ -97,9 +97,7 @@ impl Plan {
                 text: finding.message,
             })
             .collect();
-        if let Some((line, wanted)) = dockerfile.foreign_front_end() {
-            let text =
-                format!("the syntax directive names {wanted}, which is not run: the file is read as a Dockerfile");
+        if let Some((line, text)) = dockerfile.foreign_front_end() {
             warnings.push(BuildWarning { check: String::new(), line, text });
         }
         let unused = unused(&dockerfile, given.keys());

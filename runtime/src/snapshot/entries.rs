@@ -37,6 +37,7 @@ pub struct Entries<R> {
     padding: u64,
     /// Pieces of a sparse file that are there, and where its content is at.
     pieces: Option<Vec<(u64, u64)>>,
+    piece: usize,
     at: u64,
     size: u64,
 }
@@ -48,12 +49,12 @@ fn invalid(why: &str) -> io::Error {
 impl<R: Read> Entries<R> {
     /// Of this stream.
     pub fn new(from: R) -> Self {
-        Self { from, left: 0, padding: 0, pieces: None, at: 0, size: 0 }
+        Self { from, left: 0, padding: 0, pieces: None, piece: 0, at: 0, size: 0 }
     }
 
     /// Goes on behind the content of the entry that came last.
     pub fn skip(&mut self) -> io::Result<()> {
-        let rest = std::mem::take(&mut self.left) + std::mem::take(&mut self.padding);
+        let rest = std::mem::take(&mut self.left).saturating_add(std::mem::take(&mut self.padding));
         let skipped = io::copy(&mut self.from.by_ref().take(rest), &mut io::sink())?;
         if skipped < rest {
             Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ends within an entry"))
@@ -72,7 +73,8 @@ impl<R: Read> Entries<R> {
                 return if alone { Err(invalid("it ends after the header of an entry")) } else { Ok(None) };
             };
             let kind = header.entry_type();
-            let size = match last(&records, b"size") {
+            let is_about_next = matches!(kind, EntryType::GNULongName | EntryType::GNULongLink | EntryType::XHeader);
+            let size = match last(&records, b"size").filter(|_| !is_about_next) {
                 Some(text) => number(text).ok_or_else(|| invalid("a PAX record \"size\" that is no number"))?,
                 None => header.entry_size()?,
             };
@@ -99,7 +101,7 @@ impl<R: Read> Entries<R> {
     }
 
     fn begin(&mut self, size: u64) {
-        (self.left, self.size, self.at, self.pieces) = (size, size, 0, None);
+        (self.left, self.size, self.at, self.pieces, self.piece) = (size, size, 0, None, 0);
         self.padding = padding(size) as u64;
     }
 
@@ -180,7 +182,10 @@ impl<R: Read> Read for Entries<R> {
         let mut most = self.size - self.at;
         let mut hole = false;
         if let Some(pieces) = &self.pieces {
-            match pieces.iter().find(|(_, to)| *to > self.at) {
+            while pieces.get(self.piece).is_some_and(|(_, to)| *to <= self.at) {
+                self.piece += 1;
+            }
+            match pieces.get(self.piece) {
                 Some((from, _)) if *from > self.at => (hole, most) = (true, from - self.at),
                 Some((_, to)) => most = to - self.at,
                 None => hole = true,

@@ -7,7 +7,10 @@ use super::{
     *,
 };
 
-fn all(bytes: &[u8]) -> io::Result<Vec<(Vec<u8>, Option<Vec<u8>>, Vec<u8>)>> {
+/// Path, link and content.
+type Found = (Vec<u8>, Option<Vec<u8>>, Vec<u8>);
+
+fn all(bytes: &[u8]) -> io::Result<Vec<Found>> {
     let mut entries = Entries::new(bytes);
     let mut found = Vec::new();
     while let Some(head) = entries.next()? {
@@ -97,6 +100,12 @@ fn what_is_cut_or_changed_is_an_error() {
         assert!(all(&bytes[..cut]).is_err(), "cut at {cut}");
     }
     assert_eq!(all(&bytes[..whole]).unwrap().len(), 1);
+    let mut endless = Header::new_gnu();
+    endless.set_size(u64::MAX);
+    endless.set_cksum();
+    let mut entries = Entries::new(&endless.as_bytes()[..]);
+    assert_eq!(entries.next().unwrap().unwrap().size, u64::MAX);
+    assert!(entries.next().is_err());
     let mut changed = bytes.clone();
     changed[0] ^= 1;
     assert!(all(&changed).is_err());
