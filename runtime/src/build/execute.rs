@@ -176,6 +176,11 @@ impl Job<'_> {
 
     /// Waits for a stage to be built.
     pub(super) fn wait_for(&self, index: usize) -> Result<Arc<Finished>> {
+        if !self.plan.stages().contains(&index) {
+            // A trigger of an image that was fetched just now: the next build knows of it.
+            let text = format!("stage {index} is asked for by an ONBUILD of an image that was not here; build again");
+            return Err(Error::invalid(text));
+        }
         loop {
             self.go_on()?;
             let progress = self.progress();

@@ -67,6 +67,8 @@ pub enum StepSource {
         sharing: Sharing,
         /// Mode and owner it is made with.
         made: (u32, u32, u32),
+        /// What a new one begins with: a folder of a stack of layers.
+        seed: Option<(Vec<DiffId>, String)>,
     },
     /// Memory.
     Tmpfs {

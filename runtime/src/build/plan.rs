@@ -22,6 +22,15 @@ use crate::{
 /// The build argument that says how old a reproducible build's files may be at most.
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
+/// What is known of an image before a build begins.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Names of its variables.
+    pub variables: Vec<String>,
+    /// Instructions it has for who builds on it.
+    pub triggers: Vec<String>,
+}
+
 /// A build that can begin.
 #[derive(Debug)]
 pub struct Plan {
@@ -42,8 +51,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Reads the Dockerfile of a context. `folder` is where the context's files are; `known` gives the names of an
-    /// image's variables, if the image is here and brings no instructions of its own.
+    /// Reads the Dockerfile of a context. `folder` is where the context's files are; `known` tells of an
+    /// image, if it is here.
     ///
     /// # Errors
     /// No Dockerfile, or one that can't be built, in Docker's words with line and text.
@@ -51,7 +60,7 @@ impl Plan {
         request: &BuildImage,
         context: Context,
         folder: PathBuf,
-        known: &dyn Fn(&str) -> Option<Vec<String>>,
+        known: &dyn Fn(&str) -> Option<Known>,
     ) -> Result<Self> {
         let (text, path) = context.dockerfile(request.dockerfile.as_deref().filter(|path| !path.is_empty()))?;
         let ignore = context.ignore(&path)?;
@@ -64,10 +73,14 @@ impl Plan {
             request.build_args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
         let epoch = given.get(EPOCH).cloned();
         let args = BuildArgs::new(given.clone(), &platform.to_string(), &Platform::host().to_string());
-        let graph = Graph::new(&dockerfile, &args, request.target.as_deref())?;
+        let triggers = |name: &str| known(name).map_or_else(Vec::new, |image| image.triggers);
+        let graph = Graph::with_triggers(&dockerfile, &args, request.target.as_deref(), &triggers)?;
 
         let bases = (0..dockerfile.stages.len()).filter_map(|index| match graph.base(index)? {
-            Base::Image { name, .. } => Some((name.clone(), known(name)?)),
+            // Instructions it brings may set more.
+            Base::Image { name, .. } => {
+                known(name).filter(|image| image.triggers.is_empty()).map(|image| (name.clone(), image.variables))
+            }
             _ => None,
         });
         let environments: BTreeMap<String, Vec<String>> = bases.collect();

@@ -133,9 +133,18 @@ impl Stage<'_, '_> {
             MountKind::Bind => self.bound(step, mount, depends)?,
             MountKind::Cache => {
                 let target = target.as_deref().ok_or_else(needs_target)?;
-                let id = mount.id.clone().unwrap_or_else(|| target.to_owned());
+                let mut id = mount.id.clone().unwrap_or_else(|| target.to_owned());
+                let mut seed = None;
+                if let Some(from) = &mount.from {
+                    let (layers, path) = (self.layers_of(step, from)?, mount.source.clone().unwrap_or_default());
+                    let mut key = KeyOf::step("cache seed");
+                    key.add(&path);
+                    key.add_all(layers.iter().map(|layer| layer.0.to_string()).collect::<Vec<_>>().into_iter());
+                    id = format!("{id} on {}", key.finish().short());
+                    seed = Some((layers, path));
+                }
                 depends.add(mount_key(&id).to_string());
-                StepSource::Cache { id, sharing: mount.sharing, made: made(0o755) }
+                StepSource::Cache { id, sharing: mount.sharing, made: made(0o755), seed }
             }
             MountKind::Tmpfs => StepSource::Tmpfs { size_bytes: Some(mount.size).filter(|size| *size > 0) },
             MountKind::Secret => {

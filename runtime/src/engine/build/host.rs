@@ -16,6 +16,7 @@ use crate::{
     build::{
         cache::{Entry, Key},
         host::{BaseImage, Changes, Fetched, Host, MadeLayer, RunEnd, RunStep, Tree, Wanted},
+        plan::Known,
     },
     digest::{ChainId, DiffId},
     engine::Engine,
@@ -107,13 +108,13 @@ impl Builder {
         })
     }
 
-    /// Names of an image's variables; none when it is not here, or has instructions for who builds on it.
-    pub(super) fn variables(&self, name: &str) -> Option<Vec<String>> {
+    /// What can be told of an image without fetching it.
+    pub(super) fn known(&self, name: &str) -> Option<Known> {
         let images = &self.engine.inner.images;
         let id = images.get(name).ok()?.summary.id;
         let config = ConfigEditor::of(&images.0.content.read(id, oci::MAX_CONFIG_BYTES).ok()?).ok()?;
         let name = |line: String| line.split_once('=').map_or(line.clone(), |(name, _)| name.to_owned());
-        config.onbuild().is_empty().then(|| config.env().into_iter().map(name).collect())
+        Some(Known { variables: config.env().into_iter().map(name).collect(), triggers: config.onbuild() })
     }
 
     fn here(&self, name: &str, platform: Option<&Platform>) -> Result<Option<BaseImage>> {
