@@ -111,3 +111,42 @@ fn what_is_cut_or_changed_is_an_error() {
     assert!(all(&changed).is_err());
     assert!(all(&[]).unwrap().is_empty());
 }
+
+#[test]
+fn nothing_a_stranger_writes_makes_it_panic_or_go_on_for_ever() {
+    let path = "long/".repeat(60);
+    let mut good = packed(path.as_bytes(), &[(b"user.a".to_vec(), b"b\nc".to_vec())]);
+    good.truncate(good.len() - 2 * BLOCK);
+    let mut sparse = Header::new_gnu();
+    sparse.set_entry_type(EntryType::GNUSparse);
+    sparse.as_gnu_mut().unwrap().realsize[..11].copy_from_slice(b"00000000020");
+    sparse.set_size(0);
+    sparse.set_cksum();
+    good.extend_from_slice(sparse.as_bytes());
+    let mut state: u64 = 1;
+    let mut random = |most: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % most
+    };
+    for _ in 0..20_000 {
+        let mut bytes = good.clone();
+        for _ in 0..=random(4) {
+            let at = random(bytes.len());
+            bytes[at] = *[0, b'0', b'7', b'9', b' ', b'=', b'\n', 0x80, 0xff].get(random(9)).unwrap();
+        }
+        // With the checksums right again, or most of it would be refused at once.
+        for block in bytes.chunks_exact_mut(BLOCK) {
+            let mut header = Header::new_old();
+            header.as_mut_bytes().copy_from_slice(block);
+            if random(4) > 0 && header.cksum().is_ok() && block[257..262] == *b"ustar" {
+                header.set_cksum();
+                block.copy_from_slice(header.as_bytes());
+            }
+        }
+        let mut entries = Entries::new(&bytes[..]);
+        while let Ok(Some(head)) = entries.next() {
+            assert!(head.path.len() <= bytes.len());
+            let _ = io::copy(&mut entries.by_ref().take(1 << 20), &mut io::sink());
+        }
+    }
+}
