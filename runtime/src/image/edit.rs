@@ -450,8 +450,9 @@ mod tests {
             r#""rootfs":{"diff_ids":["LAYER"],"type":"layers"},"variant":"v8"}"#,
         );
         assert_eq!(text, expected.replace("LAYER", &layer.0.to_string()));
-        editor.record(layer.0, true, at);
-        let with_steps = editor.to_bytes();
+        let mut built = editor.clone();
+        built.record(layer.0, true, at);
+        let with_steps = built.to_bytes();
         assert_eq!(recorded(&with_steps), [Recorded { key: layer.0, layers: 1, made_layer: true, made_at: at }]);
         assert_eq!(ConfigEditor::of(&with_steps).unwrap().to_bytes(), text.as_bytes(), "a child has its own steps");
         assert!(recorded(br#"{"darsena.build.steps":[1,{"key":"x"}]}"#).is_empty() && recorded(b"{").is_empty());
