@@ -122,11 +122,24 @@
     event.preventDefault();
     const menu = link.closest("details.menu");
     if (menu) menu.open = false;
-    ask(link.href, menu ? menu.querySelector("summary") : link).catch(() => { location.href = link.href; });
+    ask(link.href, {}, menu ? menu.querySelector("summary") : link).catch(() => { location.href = link.href; });
+  });
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!button || !button.matches("button[data-ask]")) return;
+    event.preventDefault();
+    const form = event.target;
+    const sent = { method: "POST", body: new URLSearchParams(new FormData(form, button)), redirect: "manual" };
+    ask(form.action, sent, button).catch(() => {
+      // Not a question: sent again as it would have been.
+      button.removeAttribute("data-ask");
+      form.requestSubmit(button);
+    });
   });
 
-  async function ask(address, from) {
-    const answer = await fetch(address);
+  async function ask(address, sent, from) {
+    const answer = await fetch(address, sent);
+    if (answer.type === "opaqueredirect") { location.reload(); return; }
     if (!answer.ok || answer.redirected) throw new Error("no question");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const form = document.adoptNode(page.querySelector("form[data-question]"));

@@ -40,11 +40,14 @@
     }
     put(text.slice(at));
   }
-  for (const text of list.querySelectorAll(".t")) {
-    const raw = text.textContent;
-    if (CODES.test(raw)) { text.textContent = ""; paint(text, raw); }
-    CODES.lastIndex = 0;
+  function paintAll(within) {
+    for (const text of within.querySelectorAll(".t")) {
+      const raw = text.textContent;
+      if (CODES.test(raw)) { text.textContent = ""; paint(text, raw); }
+      CODES.lastIndex = 0;
+    }
   }
+  paintAll(list);
 
   function clock(at) {
     const two = (number, width = 2) => String(number).padStart(width, "0");
@@ -55,7 +58,21 @@
     const item = document.createElement("li");
     if (line.skipped || line.rotated) {
       item.className = "gap";
-      item.textContent = words.skipped.replace("0", String(line.skipped || line.rotated));
+      const said = document.createElement("span");
+      said.className = "grow";
+      said.textContent = line.skipped ? words.skipped.replace("0", String(line.skipped)) : words.rotated;
+      item.append(said);
+      if (line.skipped && line.from && line.to && words.part) {
+        const load = document.createElement("a");
+        load.className = "btn";
+        load.textContent = words.load;
+        load.href = words.part + "?" + new URLSearchParams({ from: line.from, to: line.to });
+        load.addEventListener("click", (event) => {
+          event.preventDefault();
+          fill(item, line).catch(() => { location.href = load.href; });
+        });
+        item.append(load);
+      }
       return item;
     }
     if (line.s === "err") item.className = "e";
@@ -71,6 +88,21 @@
     paint(text, line.line);
     item.append(time, stream, text);
     return item;
+  }
+
+  // What was skipped is fetched into its place; of very much, the end, and the gap stays for the rest.
+  async function fill(gap, line) {
+    const answer = await fetch(gap.querySelector("a").href, { headers: { "HX-Request": "true" } });
+    if (!answer.ok || answer.redirected) throw new Error("no lines");
+    const page = new DOMParser().parseFromString("<ol>" + (await answer.text()) + "</ol>", "text/html");
+    const rows = [...page.querySelectorAll("li")].map((one) => document.adoptNode(one));
+    const times = rows.map((one) => one.querySelector("time")).filter(Boolean);
+    const rest = line.skipped - times.length;
+    setFollow(false);
+    for (const one of rows) paintAll(one);
+    const after = rest > 0 && times.length ? [row({ skipped: rest, from: line.from, to: times[0].dateTime })] : [];
+    gap.replaceWith(...after, ...rows);
+    if (rows.length) rows[0].scrollIntoView({ block: "center" });
   }
 
   function show(lines) {
@@ -165,5 +197,5 @@
   search.addEventListener("submit", (event) => { event.preventDefault(); step(Number(search.dataset.by || 1)); });
   wanted.addEventListener("input", () => { at = -1; step(1); });
 
-  connect();
+  if (words.socket) connect();
 })();

@@ -5,7 +5,7 @@ use axum::{
     extract::{OriginalUri, Path, Query, State},
     response::{IntoResponse as _, Response},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use runtime::{
     request::LogQuery,
     view::{ContainerView, LogEvent, Stream},
@@ -76,6 +76,26 @@ impl Since {
 pub struct LogsAsked {
     #[serde(default)]
     since: String,
+    /// The first moment of a part, and the first after it.
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+}
+
+impl LogsAsked {
+    /// A part between two moments: what the live view skipped.
+    fn part(&self) -> Option<LogQuery> {
+        let (from, to) = (self.from?, self.to?);
+        // Lines of one moment are a part too.
+        let until = to.max(from.checked_add(SignedDuration::from_nanos(1)).ok()?);
+        Some(LogQuery {
+            tail: Some(KEPT),
+            since: Some(from),
+            until: Some(until),
+            stdout: true,
+            stderr: true,
+            ..LogQuery::default()
+        })
+    }
 }
 
 /// One log line in the page.
@@ -87,9 +107,13 @@ pub struct LogRow {
     skipped: String,
 }
 
+fn clock(at: Timestamp) -> String {
+    at.to_zoned(ZONE.clone()).strftime("%H:%M:%S%.3f").to_string()
+}
+
 /// The second tab.
 #[derive(Template)]
-#[template(path = "containers/logs.html")]
+#[template(path = "containers/logs.html", blocks = ["rows"])]
 pub struct LogsPage {
     page: Page,
     t: Texts,
@@ -97,6 +121,8 @@ pub struct LogsPage {
     lines: Vec<LogRow>,
     since: Since,
     last: String,
+    /// Which part it is, when it doesn't go on.
+    pub part: String,
 }
 
 impl LogsPage {
@@ -111,7 +137,7 @@ impl LogsPage {
                     last = line.at.to_string();
                     LogRow {
                         machine: line.at.to_string(),
-                        clock: line.at.to_zoned(ZONE.clone()).strftime("%H:%M:%S%.3f").to_string(),
+                        clock: clock(line.at),
                         is_err: line.stream == Stream::Stderr,
                         text: String::from_utf8_lossy(&line.bytes).trim_end_matches(['\n', '\r']).to_owned(),
                         skipped: String::new(),
@@ -126,7 +152,7 @@ impl LogsPage {
                 },
             })
             .collect();
-        Self { head: Head::new(view, t, now, "logs"), page, t, lines, since, last }
+        Self { head: Head::new(view, t, now, "logs"), page, t, lines, since, last, part: String::new() }
     }
 
     fn choices(&self) -> Vec<(&'static str, String, bool)> {
@@ -134,7 +160,9 @@ impl LogsPage {
     }
 
     fn state(&self) -> String {
-        if !self.head.is_running {
+        if !self.part.is_empty() {
+            self.part.clone()
+        } else if !self.head.is_running {
             self.head.state.word.clone()
         } else if self.since == Since::Last {
             self.t.get("logs-last")
@@ -144,7 +172,7 @@ impl LogsPage {
     }
 }
 
-/// `GET /containers/{name}/logs`.
+/// `GET /containers/{name}/logs`; `?from=&to=` is a part, in a page the lines alone.
 ///
 /// # Errors
 /// [`Fault`].
@@ -160,14 +188,18 @@ pub async fn logs(
         Err(elsewhere) => return Ok(elsewhere),
     };
     let (since, now) = (Since::parse(&asked.since), Timestamp::now());
-    let mut events = ops::containers::logs(&app, &signed.actor, &view.name, since.query(now))?;
+    let part = asked.part();
+    let mut events = ops::containers::logs(&app, &signed.actor, &view.name, part.unwrap_or_else(|| since.query(now)))?;
     let mut lines = Vec::new();
     while let Some(event) = events.recv().await {
         lines.push(event);
     }
     let page = Page::new(&app, &signed, view.name.clone(), "containers").await?.with_scripts(&["logs.js"]);
-    let whole = LogsPage::new(page, signed.t, &view, &lines, since, now);
-    signed.answer(&whole, &whole)
+    let mut whole = LogsPage::new(page, signed.t, &view, &lines, since, now);
+    if let Some(LogQuery { since: Some(from), until: Some(to), .. }) = part {
+        whole.part = signed.t.two("logs-part", "from", clock(from), "to", clock(to));
+    }
+    signed.answer(&whole, &whole.as_rows())
 }
 
 /// `GET /containers/{name}/logs/download`: all of it, as plain text.
@@ -207,5 +239,14 @@ mod tests {
         assert_eq!(of("1h").since, Timestamp::from_second(996_400).ok());
         assert_eq!((of("all").tail, of("all").since), (Some(KEPT), None));
         assert_eq!(of("<script>"), of(""));
+    }
+
+    #[test]
+    fn a_part_is_never_empty_by_its_bounds() {
+        let at = |second| Timestamp::from_second(second).ok();
+        let part = |from, to| LogsAsked { since: String::new(), from: at(from), to: at(to) }.part().expect("a part");
+        assert_eq!((part(10, 20).since, part(10, 20).until), (at(10), at(20)));
+        assert!(part(10, 10).until > at(10), "lines of one moment");
+        assert_eq!(LogsAsked { from: at(10), ..LogsAsked::default() }.part(), None);
     }
 }
