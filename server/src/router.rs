@@ -24,8 +24,8 @@ use crate::{
     },
     live, registry,
     ui::{
-        account, assets, audit, build_cache, build_new, builds, container, container_actions, container_changes,
-        container_commit, container_logs, containers, download,
+        account, assets, audit, build_cache, build_new, build_records, builds, container, container_actions,
+        container_changes, container_commit, container_logs, containers, download,
         error::{self, Fault},
         image, image_bring, image_import, image_names, image_prune, image_remove, image_save, image_search, images,
         launch, operations, overview, registries, registry as ui_registry, sign_in, tokens,
@@ -71,7 +71,8 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/images/{id}/push", post(image_names::push))
         .route("/images/{id}/remove", get(image_remove::ask).post(image_remove::remove))
         .route("/builds", get(builds::list).post(build_new::create))
-        .route("/builds/new", get(build_new::show))
+        .route("/builds/new", get(build_new::show).post(build_new::again))
+        .route("/builds/bulk", post(build_records::bulk))
         .route("/builds/check", post(build_new::check))
         .route("/builds/upload", post(build_new::upload).layer(DefaultBodyLimit::disable()))
         .route("/builds/cache", get(build_cache::show))
@@ -80,7 +81,7 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/builds/{id}/log", get(builds::download))
         .route("/builds/{id}/cancel", post(builds::cancel))
         .route("/builds/{id}/again", post(builds::again))
-        .route("/builds/{id}/remove", get(builds::ask).post(builds::remove))
+        .route("/builds/{id}/remove", get(build_records::ask).post(build_records::remove))
         .route("/registry", get(ui_registry::list))
         .route("/registry/{*name}", get(ui_registry::detail).post(ui_registry::remove))
         .route("/registries", get(registries::show).post(registries::add))

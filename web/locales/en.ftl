@@ -783,6 +783,18 @@ builds-remove-effect = The record, its log and the uploaded files are gone for g
 builds-remove-button = Remove the record
 builds-remove-running = This build still runs. Cancel it first.
 builds-removed = The record was removed.
+builds-none-chosen = Choose records first. Nothing was done.
+builds-ask-remove =
+    { $count ->
+        [one] Remove { $count } record
+       *[other] Remove { $count } records
+    }
+builds-bulk-removed =
+    { $count ->
+        [one] { $count } record was removed.
+       *[other] { $count } records were removed.
+    }
+builds-not-removed = The record of { $name } was kept. { $why }
 build-from-cache = From cache
 build-from-upload = from the upload { $file }
 build-from-remote = from { $address }
@@ -814,9 +826,9 @@ build-dockerfile-missing = Paste a Dockerfile.
 build-target = Stage to stop at
 build-args = Build arguments
 build-args-line = arguments, labels, stage
-build-args-hint = NAME=value, one a line. Values of names with PASS, TOKEN, SECRET or KEY are not kept.
+build-args-hint = Values of names with PASS, TOKEN, SECRET or KEY are not kept.
+build-add-arg = Add an argument
 build-arg-empty = { $name } has no value. It was not kept: give it again.
-build-line-wrong = “{ $line }” is not NAME=value.
 build-number-wrong = This is not a number above 0.
 build-secrets = Secrets
 build-secrets-line = for RUN --mount=type=secret

@@ -783,6 +783,18 @@ builds-remove-effect = El registro, su salida y los archivos subidos desaparecen
 builds-remove-button = Eliminar el registro
 builds-remove-running = Esta compilación sigue en curso. Cancélela antes.
 builds-removed = El registro fue eliminado.
+builds-none-chosen = Elija antes los registros. No se hizo nada.
+builds-ask-remove =
+    { $count ->
+        [one] Eliminar { $count } registro
+       *[other] Eliminar { $count } registros
+    }
+builds-bulk-removed =
+    { $count ->
+        [one] Se eliminó { $count } registro.
+       *[other] Se eliminaron { $count } registros.
+    }
+builds-not-removed = El registro de { $name } se conservó. { $why }
 build-from-cache = De la caché
 build-from-upload = de la subida { $file }
 build-from-remote = de { $address }
@@ -814,9 +826,9 @@ build-dockerfile-missing = Pegue un Dockerfile.
 build-target = Etapa en la que parar
 build-args = Argumentos
 build-args-line = argumentos, etiquetas, etapa
-build-args-hint = NOMBRE=valor, uno por línea. No se guardan los valores de nombres con PASS, TOKEN, SECRET o KEY.
+build-args-hint = No se guardan los valores de nombres con PASS, TOKEN, SECRET o KEY.
+build-add-arg = Añadir un argumento
 build-arg-empty = { $name } no tiene valor. No se guardó: dé el valor otra vez.
-build-line-wrong = «{ $line }» no es NOMBRE=valor.
 build-number-wrong = Esto no es un número mayor que 0.
 build-secrets = Secretos
 build-secrets-line = para RUN --mount=type=secret

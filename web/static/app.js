@@ -160,6 +160,34 @@
     (form.querySelector("button.danger") ? keep : form.querySelector("button.primary")).focus();
   }
 
+  // Rows of a form: one more, one less, without asking the server.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-rows] :is([data-more], [data-less])");
+    if (!button) return;
+    event.preventDefault();
+    const room = button.closest("[data-rows]");
+    const rows = [...room.querySelectorAll(".line")];
+    const clear = (row) => {
+      for (const field of row.querySelectorAll("input")) { field.value = ""; field.removeAttribute("aria-invalid"); }
+      for (const why of row.querySelectorAll(".err")) why.remove();
+      return row;
+    };
+    if (button.hasAttribute("data-more")) {
+      const row = clear(rows.at(-1).cloneNode(true));
+      const next = (text) => text.replace(/\d+$/, (number) => String(Number(number) + 1));
+      for (const field of row.querySelectorAll("[id]")) field.id = next(field.id);
+      for (const label of row.querySelectorAll("[for]")) label.htmlFor = next(label.htmlFor);
+      for (const less of row.querySelectorAll("[data-less]")) less.value = next(less.value);
+      rows.at(-1).after(row);
+      row.querySelector("input").focus();
+    } else {
+      const row = button.closest(".line");
+      const at = rows.indexOf(row);
+      if (rows.length > 1) row.remove(); else clear(row);
+      (room.querySelectorAll(".line")[Math.max(at - 1, 0)] || room).querySelector("input").focus();
+    }
+  });
+
   // What went wrong is read first.
   const wrong = document.querySelector("[data-focus]");
   if (wrong) wrong.focus();

@@ -39,9 +39,13 @@ fn a_layer_is_free_when_nobody_else_has_it_at_its_place() {
     let a = image(&["a:1"], &[("base", 100), ("env", 0), ("a", 10)]);
     let b = image(&["b:1"], &[("base", 100), ("b", 7)]);
     let c = image(&["c:1"], &[("a", 10)]);
-    assert_eq!(only_in(&[a.clone()], &[b.clone(), c.clone()]), 10);
-    assert_eq!(only_in(&[a.clone(), b.clone()], &[c.clone()]), 117, "what both have counts once");
-    assert_eq!(only_in(&[c], &[a, b]), 10, "the same files on another base are another layer");
+    let free = |go: &[&ImageView], stay: &[&ImageView]| {
+        let all = |views: &[&ImageView]| views.iter().copied().cloned().collect::<Vec<_>>();
+        only_in(&all(go), &all(stay))
+    };
+    assert_eq!(free(&[&a], &[&b, &c]), 10);
+    assert_eq!(free(&[&a, &b], &[&c]), 117, "what both have counts once");
+    assert_eq!(free(&[&c], &[&a, &b]), 10, "the same files on another base are another layer");
 }
 
 #[test]

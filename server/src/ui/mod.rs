@@ -16,6 +16,7 @@ pub mod audit;
 pub mod build_cache;
 pub mod build_form;
 pub mod build_new;
+pub mod build_records;
 pub mod builds;
 pub mod chart;
 pub mod confirm;
