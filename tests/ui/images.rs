@@ -30,7 +30,7 @@ impl Told<'_> {
         browser.until("main h1", "uploaded").await;
         let page = browser.driver().current_url().await.unwrap().path().to_owned();
         browser.click("#history summary").await;
-        browser.until("#history tbody", "no layer").await;
+        browser.until("#history tbody", "test harness").await;
         browser.fill("#tn", "team/second:1").await;
         browser.click(&format!("form[action='{page}/tag'] button")).await;
         browser.until("#names", "team/second:1").await;

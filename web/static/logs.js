@@ -158,9 +158,16 @@
   }
 
   view.scrollTop = view.scrollHeight;
+  // Rows that get their real height move the end away too: only a person who scrolls up pauses.
+  let touched = 0;
+  for (const kind of ["wheel", "touchmove", "keydown"]) view.addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
+  view.addEventListener("pointerdown", () => { touched = Infinity; });
+  document.addEventListener("pointerup", () => { touched = Math.min(touched, Date.now()); });
   view.addEventListener("scroll", () => {
     const atEnd = view.scrollHeight - view.scrollTop - view.clientHeight < 24;
-    if (atEnd !== follow) setFollow(atEnd);
+    if (atEnd) { if (!follow) setFollow(true); }
+    else if (follow && Date.now() - touched < 1000) setFollow(false);
+    else if (follow) view.scrollTop = view.scrollHeight;
   }, { passive: true });
   pill.addEventListener("click", () => setFollow(true));
   for (const choice of room.querySelectorAll("input[name=f]")) {
