@@ -62,6 +62,8 @@ fn story(person: &Person) {
         told.an_image_is_built().await;
         told.a_build_is_cancelled().await;
         told.a_folder_is_uploaded_and_built().await;
+        told.arguments_are_rows().await;
+        told.records_go_together().await;
         let docker = darsena.docker();
         told.an_image_is_named_saved_and_removed(&docker).await;
         told.images_are_narrowed_and_removed(&docker).await;
