@@ -62,14 +62,21 @@ impl Told<'_> {
         assert!(!browser.shows("#names", "team/second:1").await, "the name is gone");
 
         // A stopped container protects it until it is forced.
-        docker.run(&["create", "--name", "holds", "uploaded:1", "true"]).ok();
-        self.open(&format!("{page}/remove")).await;
+        let archive = busybox().layer(Layer::new().file("note", "forced")).docker_archive(&["forced:1"]);
+        docker.run_with(&["load"], &archive).ok();
+        docker.run(&["create", "--name", "holds", "forced:1", "true"]).ok();
+        self.open("/images?ref=forced:1").await;
+        browser.click("main .head a.danger").await;
         browser.until("form[data-question]", "holds").await;
         self.picture("image-remove-used").await;
         browser.click("form[data-question] button.primary").await;
         browser.until(".note[role=alert]", "must be forced").await;
         self.picture("image-kept").await;
         browser.assert_quiet(&["409"]).await;
+        browser.click("input[name=force]").await;
+        browser.click("form[data-question] button.primary").await;
+        browser.until(".note[role=status]", "forced:1 was removed").await;
+        docker.run(&["image", "inspect", "forced:1"]).fails();
         docker.run(&["rm", "holds"]).ok();
     }
 
