@@ -62,11 +62,11 @@
       said.className = "grow";
       said.textContent = line.skipped ? words.skipped.replace("0", String(line.skipped)) : words.rotated;
       item.append(said);
-      if (line.skipped && line.from && line.to && words.part) {
+      if (line.skipped && line.from && words.part) {
         const load = document.createElement("a");
         load.className = "btn";
         load.textContent = words.load;
-        load.href = words.part + "?" + new URLSearchParams({ from: line.from, to: line.to });
+        load.href = words.part + "?" + new URLSearchParams({ from: line.from, after: line.after, count: line.skipped });
         load.addEventListener("click", (event) => {
           event.preventDefault();
           fill(item, line).catch(() => { location.href = load.href; });
@@ -90,18 +90,20 @@
     return item;
   }
 
-  // What was skipped is fetched into its place; of very much, the end, and the gap stays for the rest.
+  // What was skipped is fetched into its place; of very much, the beginning, and the gap stays for the rest.
   async function fill(gap, line) {
     const answer = await fetch(gap.querySelector("a").href, { headers: { "HX-Request": "true" } });
     if (!answer.ok || answer.redirected) throw new Error("no lines");
     const page = new DOMParser().parseFromString("<ol>" + (await answer.text()) + "</ol>", "text/html");
     const rows = [...page.querySelectorAll("li")].map((one) => document.adoptNode(one));
-    const times = rows.map((one) => one.querySelector("time")).filter(Boolean);
+    const times = rows.map((one) => one.querySelector("time").dateTime);
     const rest = line.skipped - times.length;
+    const to = times.at(-1);
+    const after = times.filter((time) => time === to).length + (to === line.from ? line.after : 0);
     setFollow(false);
     for (const one of rows) paintAll(one);
-    const after = rest > 0 && times.length ? [row({ skipped: rest, from: line.from, to: times[0].dateTime })] : [];
-    gap.replaceWith(...after, ...rows);
+    if (rest > 0 && times.length) rows.push(row({ skipped: rest, from: to, after }));
+    gap.replaceWith(...rows);
     if (rows.length) rows[0].scrollIntoView({ block: "center" });
   }
 

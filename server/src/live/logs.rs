@@ -1,8 +1,8 @@
 //! `/live/containers/{name}/logs`: lines as they come, in batches of 50 ms.
 //!
-//! A batch is JSON: `[{"t": time, "s": "out" | "err", "line": text}]`; a gap is `{"skipped": lines, "from": time, "to":
-//! time}` in its place, from its first line to the first after it. A slow reader loses lines and is told how many and
-//! which; the container is never slowed.
+//! A batch is JSON: `[{"t": time, "s": "out" | "err", "line": text}]`; a gap is `{"skipped": lines, "from": time, "after":
+//! lines}` in its place: its first line's time, and how many lines of that time come before it. A slow reader loses lines
+//! and is told how many and which; the container is never slowed.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -87,6 +87,9 @@ struct Waiting {
     lines: VecDeque<Value>,
     skipped: u64,
     from: Value,
+    after: u64,
+    /// The last line sent: its time, and how many of that time were sent.
+    edge: (Value, u64),
 }
 
 impl Waiting {
@@ -97,6 +100,7 @@ impl Waiting {
             self.skipped += 1;
             if self.from.is_null() {
                 self.from = gone["t"].clone();
+                self.after = if self.edge.0 == self.from { self.edge.1 } else { 0 };
             }
         }
     }
@@ -107,9 +111,18 @@ impl Waiting {
         }
         let mut batch: Vec<Value> = Vec::new();
         if self.skipped > 0 {
-            let to = self.lines.iter().map(|line| &line["t"]).find(|at| !at.is_null());
             let (skipped, from) = (std::mem::take(&mut self.skipped), self.from.take());
-            batch.push(json!({ "skipped": skipped, "from": from, "to": to }));
+            if from == self.edge.0 {
+                self.edge.1 += skipped;
+            }
+            batch.push(json!({ "skipped": skipped, "from": from, "after": self.after }));
+        }
+        for line in self.lines.iter().filter(|line| !line["t"].is_null()) {
+            if line["t"] == self.edge.0 {
+                self.edge.1 += 1;
+            } else {
+                self.edge = (line["t"].clone(), 1);
+            }
         }
         batch.extend(self.lines.drain(..));
         Some(Value::Array(batch).to_string())
@@ -196,7 +209,7 @@ mod tests {
         }
         let batch: Vec<Value> = serde_json::from_str(&waiting.take().expect("lines")).expect("JSON");
         let epoch = "1970-01-01T00:00:00Z";
-        assert_eq!(batch[0], json!({ "skipped": 3, "from": epoch, "to": epoch }));
+        assert_eq!(batch[0], json!({ "skipped": 3, "from": epoch, "after": 1 }), "one of that moment was sent before");
         assert_eq!(batch.len(), WAITING + 1);
     }
 }

@@ -1,11 +1,13 @@
 //! The log of one container: the tab and the download.
 
+use std::ops::Range;
+
 use askama::Template;
 use axum::{
     extract::{OriginalUri, Path, Query, State},
     response::{IntoResponse as _, Response},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use runtime::{
     request::LogQuery,
     view::{ContainerView, LogEvent, Stream},
@@ -76,25 +78,25 @@ impl Since {
 pub struct LogsAsked {
     #[serde(default)]
     since: String,
-    /// The first moment of a part, and the first after it.
+    /// The moment of a part's first line.
     from: Option<Timestamp>,
-    to: Option<Timestamp>,
+    /// Lines of that moment that are before the part.
+    #[serde(default)]
+    after: usize,
+    /// Lines of the part.
+    #[serde(default)]
+    count: usize,
 }
 
 impl LogsAsked {
-    /// A part between two moments: what the live view skipped.
+    /// A part that the live view skipped.
     fn part(&self) -> Option<LogQuery> {
-        let (from, to) = (self.from?, self.to?);
-        // Lines of one moment are a part too.
-        let until = to.max(from.checked_add(SignedDuration::from_nanos(1)).ok()?);
-        Some(LogQuery {
-            tail: Some(KEPT),
-            since: Some(from),
-            until: Some(until),
-            stdout: true,
-            stderr: true,
-            ..LogQuery::default()
-        })
+        Some(LogQuery { since: Some(self.from?), stdout: true, stderr: true, ..LogQuery::default() })
+    }
+
+    /// Which of the lines since its moment are the part; a long one is cut.
+    fn lines(&self) -> Range<usize> {
+        self.after..self.after.saturating_add(self.count.min(KEPT as usize))
     }
 }
 
@@ -172,7 +174,7 @@ impl LogsPage {
     }
 }
 
-/// `GET /containers/{name}/logs`; `?from=&to=` is a part, in a page the lines alone.
+/// `GET /containers/{name}/logs`; `?from=&after=&count=` is a part, in a page the lines alone.
 ///
 /// # Errors
 /// [`Fault`].
@@ -191,12 +193,24 @@ pub async fn logs(
     let part = asked.part();
     let mut events = ops::containers::logs(&app, &signed.actor, &view.name, part.unwrap_or_else(|| since.query(now)))?;
     let mut lines = Vec::new();
+    let (wanted, mut at) = (part.map(|_| asked.lines()), 0);
     while let Some(event) = events.recv().await {
-        lines.push(event);
+        match &wanted {
+            None => lines.push(event),
+            Some(wanted) if at >= wanted.end => break,
+            Some(wanted) if matches!(event, LogEvent::Line(_)) => {
+                if wanted.contains(&at) {
+                    lines.push(event);
+                }
+                at += 1;
+            }
+            Some(_) => {}
+        }
     }
     let page = Page::new(&app, &signed, view.name.clone(), "containers").await?.with_scripts(&["logs.js"]);
     let mut whole = LogsPage::new(page, signed.t, &view, &lines, since, now);
-    if let Some(LogQuery { since: Some(from), until: Some(to), .. }) = part {
+    if let Some(from) = asked.from {
+        let to = whole.last.parse().unwrap_or(from);
         whole.part = signed.t.two("logs-part", "from", clock(from), "to", clock(to));
     }
     signed.answer(&whole, &whole.as_rows())
@@ -242,11 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_never_empty_by_its_bounds() {
-        let at = |second| Timestamp::from_second(second).ok();
-        let part = |from, to| LogsAsked { since: String::new(), from: at(from), to: at(to) }.part().expect("a part");
-        assert_eq!((part(10, 20).since, part(10, 20).until), (at(10), at(20)));
-        assert!(part(10, 10).until > at(10), "lines of one moment");
-        assert_eq!(LogsAsked { from: at(10), ..LogsAsked::default() }.part(), None);
+    fn a_part_begins_within_its_moment_and_is_bounded() {
+        let asked =
+            |after, count| LogsAsked { from: Some(Timestamp::UNIX_EPOCH), after, count, ..LogsAsked::default() };
+        assert_eq!(asked(3, 10).part().and_then(|query| query.since), Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(asked(3, 10).lines(), 3..13);
+        assert_eq!(asked(3, usize::MAX).lines(), 3..3 + KEPT as usize);
+        assert_eq!(LogsAsked::default().part(), None);
     }
 }
