@@ -22,6 +22,7 @@ use nix::fcntl::OFlag;
 use super::{
     add, copy,
     ignore::{self, Ignore, IgnoreError},
+    strip,
 };
 use crate::{
     snapshot::{Inflate, Limits, Rules, UntarError, unpack},
@@ -165,6 +166,11 @@ impl Context {
             }
         }
         Ok(Ignore::default())
+    }
+
+    /// Takes out what the build leaves out.
+    pub fn strip(&self, ignore: &Ignore) -> Result<(), Error> {
+        Ok(strip::strip(self.root(), ignore)?)
     }
 
     fn read(&self, path: &str, most_bytes: u64) -> Result<Option<Vec<u8>>, Error> {

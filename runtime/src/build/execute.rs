@@ -9,14 +9,14 @@ use std::{
     num::NonZero,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
 };
 
 use super::{
-    cache::{Entry, Key},
+    cache::{self, Entry, Key},
     dockerfile::Scope,
     host::{BaseImage, Host},
     plan::Plan,
@@ -29,7 +29,7 @@ use crate::{
     image::edit::ConfigEditor,
     reference::Reference,
     request::BuildImage,
-    view::{BuildEvent, BuiltImage},
+    view::{BuildEvent, BuildWarning, BuiltImage},
 };
 
 /// Stages that are worked on at once.
@@ -54,6 +54,8 @@ pub(super) struct Job<'a> {
     pub tell: &'a (dyn Fn(BuildEvent) + Sync),
     /// SOURCE_DATE_EPOCH: no file and no line of history is younger.
     pub epoch: Option<i64>,
+    /// What the images of `--cache-from` say; asked for when the cache lacks a step.
+    brought: OnceLock<BTreeMap<Key, Entry>>,
     progress: Mutex<Progress>,
     changed: Condvar,
 }
@@ -88,8 +90,8 @@ pub fn execute(
 ) -> Result<BuiltImage> {
     let names = request.names.iter().map(|name| tag(name)).collect::<Result<Vec<_>>>()?;
     let epoch = plan.epoch()?;
-    let progress = Mutex::default();
-    let job = Job { plan, request, host, tell, epoch, progress, changed: Condvar::new() };
+    let (progress, brought) = (Mutex::default(), OnceLock::new());
+    let job = Job { plan, request, host, tell, epoch, brought, progress, changed: Condvar::new() };
     // Those that others need come first, so whoever waits for a stage waits for one that is worked on or done.
     let (stages, next) = (plan.stages(), AtomicUsize::new(0));
     let next = &next;
@@ -192,6 +194,11 @@ impl Job<'_> {
 
     /// Waits for a stage to be built.
     pub(super) fn wait_for(&self, index: usize) -> Result<Arc<Finished>> {
+        if !self.plan.stages().contains(&index) {
+            // A trigger of an image that was fetched just now: the next build knows of it.
+            let text = format!("stage {index} is asked for by an ONBUILD of an image that was not here; build again");
+            return Err(Error::invalid(text));
+        }
         loop {
             self.go_on()?;
             let progress = self.progress();
@@ -229,6 +236,25 @@ impl Job<'_> {
 
     /// An earlier result, unless everything is to be done again.
     pub(super) fn find(&self, key: Key) -> Option<Entry> {
-        if self.request.no_cache { None } else { self.host.find(key) }
+        if self.request.no_cache {
+            return None;
+        }
+        self.host.find(key).or_else(|| self.brought.get_or_init(|| self.bring()).get(&key).cloned())
+    }
+
+    /// Reads the images of `--cache-from`. One that can't be had is no failure.
+    fn bring(&self) -> BTreeMap<Key, Entry> {
+        let mut brought = BTreeMap::new();
+        for name in self.request.cache_from.iter().filter(|name| !name.is_empty()) {
+            let platform = self.request.platform.as_deref();
+            match self.image(name, platform, self.plan.first_step(self.plan.target())) {
+                Ok(image) => brought.extend(cache::of_image(&image).into_iter().map(|entry| (entry.key, entry))),
+                Err(error) => {
+                    let text = format!("--cache-from {name}: {}", error.message());
+                    (self.tell)(BuildEvent::Warning(BuildWarning { check: String::new(), line: 0, text }));
+                }
+            }
+        }
+        brought
     }
 }

@@ -340,6 +340,7 @@ pub(in crate::engine) fn manifest(config: Digest, config_bytes: u64, blobs: &[Bl
             snapshot::Compression::Gzip => format!("{OCI_LAYER}+gzip"),
             snapshot::Compression::Zstd => format!("{OCI_LAYER}+zstd"),
             snapshot::Compression::Xz => format!("{OCI_LAYER}+xz"),
+            snapshot::Compression::Bzip2 => format!("{OCI_LAYER}+bzip2"),
             snapshot::Compression::Plain => OCI_LAYER.to_owned(),
         };
         descriptor(&media_type, blob.digest, blob.size)

@@ -1,4 +1,5 @@
-//! Layers and archives come plain, gzip, zstd or xz; the first bytes tell. What swells out of all proportion is refused.
+//! Layers and archives come plain, gzip, zstd, xz or bzip2; the first bytes tell. What swells out of all proportion is
+//! refused.
 
 use std::{
     io::{self, BufRead, BufReader, Read},
@@ -8,6 +9,7 @@ use std::{
     },
 };
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 use liblzma::{
     bufread::XzDecoder,
@@ -35,6 +37,8 @@ pub enum Compression {
     Zstd,
     /// xz streams.
     Xz,
+    /// bzip2, one or many streams.
+    Bzip2,
 }
 
 /// A reader of the plain bytes, and what it undoes.
@@ -64,15 +68,13 @@ impl<'a> Inflate<'a> {
                 let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?;
                 (Compression::Xz, Box::new(XzDecoder::new_stream(from, stream)))
             }
-            [b'B', b'Z', b'h', b'1'..=b'9', ..] => return Err(unsupported("bzip2")),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, ..] => {
+                (Compression::Bzip2, Box::new(MultiBzDecoder::new(from)))
+            }
             _ => (Compression::Plain, Box::new(from)),
         };
         Ok(Self { compression, reader, taken, plain: 0 })
     }
-}
-
-fn unsupported(name: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, format!("{name} compression is not supported, use gzip, zstd or xz"))
 }
 
 impl Read for Inflate<'_> {
@@ -155,6 +157,12 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn bzip2(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
     fn inflate(bytes: &[u8]) -> io::Result<(Compression, Vec<u8>)> {
         let mut reader = Inflate::new(bytes)?;
         let mut plain = Vec::new();
@@ -168,6 +176,9 @@ mod tests {
         assert_eq!(inflate(b"").unwrap(), (Compression::Plain, Vec::new()));
         let members = [gzip(b"one "), gzip(b"two")].concat();
         assert_eq!(inflate(&members).unwrap(), (Compression::Gzip, b"one two".to_vec()));
+        let streams = [bzip2(b"one "), bzip2(b"two"), bzip2(b"")].concat();
+        assert_eq!(inflate(&streams).unwrap(), (Compression::Bzip2, b"one two".to_vec()));
+        assert_eq!(inflate(&bzip2(b"")).unwrap(), (Compression::Bzip2, Vec::new()));
         let skippable = [0x52, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9];
         let frames =
             [zstd::encode_all(&b"one "[..], 1).unwrap(), skippable.to_vec(), zstd::encode_all(&b"two"[..], 1).unwrap()];
@@ -188,7 +199,11 @@ mod tests {
             assert!(inflate(&whole[..cut]).is_err(), "cut at {cut}");
         }
         assert!(inflate(&[whole, b"garbage".to_vec()].concat()).is_err());
-        assert_eq!(inflate(b"BZh9").unwrap_err().kind(), io::ErrorKind::Unsupported);
+        let whole = bzip2(&vec![5; 100_000]);
+        for cut in [6, 20, whole.len() - 1] {
+            assert!(inflate(&whole[..cut]).is_err(), "cut at {cut}");
+        }
+        assert!(inflate(&[whole, b"garbage".to_vec()].concat()).is_err());
     }
 
     #[test]

@@ -36,6 +36,22 @@ impl Finding {
     pub fn is_certain(&self) -> bool {
         self.rule != Rule::UndefinedVar
     }
+
+    /// Whether it holds with the variables of these images known.
+    pub fn is_certain_with(&self, file: &Dockerfile, graph: &Graph, known: &BTreeMap<String, Vec<String>>) -> bool {
+        if self.is_certain() {
+            return true;
+        }
+        let mut stage = file.stages.iter().rposition(|stage| stage.from.location.first <= self.location.first);
+        while let Some(base) = stage.and_then(|index| graph.base(index)) {
+            match base {
+                Base::Stage(index) => stage = Some(*index),
+                Base::Scratch => return true,
+                Base::Image { name, .. } => return known.contains_key(name),
+            }
+        }
+        false
+    }
 }
 
 /// What of the build the checks look at besides the text.
@@ -329,8 +345,10 @@ impl Linter<'_> {
             Base::Stage(index) => scopes.get(*index)?.clone()?,
             Base::Image { .. } | Base::Scratch => (graph.scope(), false),
         };
-        if let Base::Image { name, .. } = base {
+        if !matches!(base, Base::Stage(_)) {
             scope.set_env("PATH", variables::PATH);
+        }
+        if let Base::Image { name, .. } = base {
             for variable in self.context.environments.and_then(|known| known.get(name)).into_iter().flatten() {
                 scope.set_env(variable, "");
             }

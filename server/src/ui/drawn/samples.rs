@@ -2,7 +2,7 @@
 
 use runtime::{
     build::cache::Kept,
-    view::{HostCheck, HostInfo, LayerStep, Verdict},
+    view::{Change, ChangeKind, HostCheck, HostInfo, LayerStep, Verdict},
 };
 
 use super::super::containers::samples::now;
@@ -75,4 +75,13 @@ pub(super) fn kept() -> Vec<Kept> {
         in_use: is_mount,
     };
     vec![one("RUN cargo build --release <b>", 812_000_000, false), one("/root/.cargo", 91_000_000, true)]
+}
+
+pub(super) fn changes() -> Vec<Change> {
+    let one = |kind, path: &str| Change { kind, path: path.into() };
+    vec![
+        one(ChangeKind::Modified, "/etc"),
+        one(ChangeKind::Deleted, "/etc/<hosts>"),
+        one(ChangeKind::Added, "/var/lib/app/data/a-rather-long-name-of-a-file-that-was-written-by-the-program.db"),
+    ]
 }
