@@ -355,6 +355,7 @@ fn licences_are_free_ones_without_copyleft_on_our_code() {
         "Unicode-3.0",
         "Unlicense",
         "Zlib",
+        "bzip2-1.0.6",
     ]
     .into();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

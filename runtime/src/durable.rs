@@ -6,17 +6,26 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{DirBuilderExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::statvfs::fstatvfs,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::id::hex;
 
 /// Prefix of files and folders that are not yet what they will be.
 pub const TMP_PREFIX: &str = ".tmp-";
+
+/// Share of the file system that what strangers send leaves free, in percent.
+const FREE_PERCENT: u64 = 5;
 
 /// A durable read or write that failed.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +95,17 @@ pub fn io_error(
         }
         _ => Shown::internal(what.to_owned(), source),
     }
+}
+
+/// Refuses so many more bytes on the file system of `place` when they would leave too little of it free.
+pub fn leave_room(place: impl AsFd, more: u64) -> io::Result<()> {
+    let space = fstatvfs(place)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(space.fragment_size());
+    let keep = bytes(space.blocks()) / 100 * FREE_PERCENT;
+    if bytes(space.blocks_available()).saturating_sub(more) < keep {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    Ok(())
 }
 
 /// A name nobody else has.

@@ -108,10 +108,13 @@ impl Reference {
         if self.host != DEFAULT_HOST {
             return format!("{}/{}", self.host, self.path);
         }
-        match self.path.strip_prefix(OFFICIAL) {
-            Some(name) if !name.contains('/') => name.to_owned(),
-            _ => self.path.clone(),
-        }
+        let name = match self.path.strip_prefix(OFFICIAL) {
+            Some(name) if !name.contains('/') => name,
+            _ => &self.path,
+        };
+        // What would be read as another registry's, or as an id, stays spelled out.
+        let means_another = name.split_once('/').is_some_and(|(first, _)| is_host(first)) || looks_like_id(name);
+        if means_another { format!("{DEFAULT_HOST}/{name}") } else { name.to_owned() }
     }
 
     fn push_suffix(&self, text: &mut String) {
@@ -131,7 +134,7 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self, ParseReferenceError> {
         use ParseReferenceError as Wrong;
-        if text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        if looks_like_id(text) {
             return Err(Wrong::LooksLikeId(text.to_owned()));
         }
         let (rest, digest) = match text.split_once('@') {
@@ -160,6 +163,10 @@ impl FromStr for Reference {
         }
         Ok(Self { host: host.to_owned(), path, tag: tag.map(str::to_owned), digest })
     }
+}
+
+fn looks_like_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 /// The first part is a registry's name when it can't be a path: a dot, a port, `localhost`, or upper case.
@@ -254,6 +261,8 @@ mod tests {
             ("[::1]:5000/a", "[::1]:5000/a".into(), "[::1]:5000/a".into()),
             ("ghcr.io/a/b-c__d.e", "ghcr.io/a/b-c__d.e".into(), "ghcr.io/a/b-c__d.e".into()),
             ("A/b", "A/b".into(), "A/b".into()),
+            ("docker.io/evil.example/a", "docker.io/evil.example/a".into(), "docker.io/evil.example/a".into()),
+            ("docker.io/localhost/a", "docker.io/localhost/a".into(), "docker.io/localhost/a".into()),
             ("a", "docker.io/library/a".into(), "a".into()),
             (&format!("a:t@{digest}"), format!("docker.io/library/a:t@{digest}"), format!("a:t@{digest}")),
         ] {

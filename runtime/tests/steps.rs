@@ -449,7 +449,7 @@ async fn a_clean_slate(world: &World) {
     nothing_is_left(world.dir.path(), "all steps");
     assert_eq!(mounts_of(world.dir.path()), Vec::<String>::new());
     assert!(world.engine.containers().is_empty());
-    assert_eq!(world.engine.remove_image("box:1", false).await.unwrap().len(), 3, "layers are held by nobody");
+    assert_eq!(world.engine.remove_image("box:1", false).await.unwrap().steps.len(), 3, "layers are held by nobody");
 }
 
 /// In a process of its own that dies on the way.

@@ -24,10 +24,11 @@ use crate::{
     },
     live, registry,
     ui::{
-        account, assets, audit, build_cache, build_new, builds, container, container_actions, container_logs,
-        containers,
+        account, assets, audit, build_cache, build_new, build_records, builds, container, container_actions,
+        container_changes, container_commit, container_logs, containers, download,
         error::{self, Fault},
-        images, launch, operations, overview, people, registries, registry as ui_registry, sign_in, teams, tokens,
+        image, image_bring, image_import, image_names, image_prune, image_remove, image_save, image_search, images,
+        launch, operations, overview, people, registries, registry as ui_registry, sign_in, teams, tokens,
     },
 };
 
@@ -52,15 +53,26 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/containers/{name}/logs", get(container_logs::logs))
         .route("/containers/{name}/logs/download", get(container_logs::download))
         .route("/containers/{name}/stats", get(container::stats))
+        .route("/containers/{name}/changes", get(container_changes::show))
+        .route("/containers/{name}/export", get(container_changes::export))
+        .route("/containers/{name}/commit", get(container_commit::show).post(container_commit::commit))
         .route("/containers/{name}/{act}", get(container_actions::ask).post(container_actions::act))
         .route("/images", get(images::list))
-        .route("/images/pull", post(images::pull))
-        .route("/images/load", post(images::load).layer(DefaultBodyLimit::disable()))
-        .route("/images/{id}", get(images::detail))
-        .route("/images/{id}/push", post(images::push))
-        .route("/images/{id}/remove", get(images::ask).post(images::remove))
+        .route("/images/bulk", post(images::bulk))
+        .route("/images/save", get(image_save::several))
+        .route("/images/search", get(image_search::show))
+        .route("/images/prune", get(image_prune::ask).post(image_prune::remove))
+        .route("/images/pull", post(image_bring::pull))
+        .route("/images/load", post(image_bring::load).layer(DefaultBodyLimit::disable()))
+        .route("/images/import", get(image_import::show).post(image_import::import).layer(DefaultBodyLimit::disable()))
+        .route("/images/{id}", get(image::detail))
+        .route("/images/{id}/save", get(image_save::one))
+        .route("/images/{id}/tag", post(image_names::tag))
+        .route("/images/{id}/push", post(image_names::push))
+        .route("/images/{id}/remove", get(image_remove::ask).post(image_remove::remove))
         .route("/builds", get(builds::list).post(build_new::create))
-        .route("/builds/new", get(build_new::show))
+        .route("/builds/new", get(build_new::show).post(build_new::again))
+        .route("/builds/bulk", post(build_records::bulk))
         .route("/builds/check", post(build_new::check))
         .route("/builds/upload", post(build_new::upload).layer(DefaultBodyLimit::disable()))
         .route("/builds/cache", get(build_cache::show))
@@ -69,7 +81,7 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/builds/{id}/log", get(builds::download))
         .route("/builds/{id}/cancel", post(builds::cancel))
         .route("/builds/{id}/again", post(builds::again))
-        .route("/builds/{id}/remove", get(builds::ask).post(builds::remove))
+        .route("/builds/{id}/remove", get(build_records::ask).post(build_records::remove))
         .route("/registry", get(ui_registry::list))
         .route("/registry/{*name}", get(ui_registry::detail).post(ui_registry::remove))
         .route("/registries", get(registries::show).post(registries::add))
@@ -107,8 +119,11 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .merge(live)
         .route("/static/{name}", get(assets::serve))
         .layer(
-            CompressionLayer::new()
-                .compress_when(DefaultPredicate::new().and(NotForContentType::new("text/event-stream"))),
+            CompressionLayer::new().compress_when(
+                DefaultPredicate::new()
+                    .and(NotForContentType::new("text/event-stream"))
+                    .and(NotForContentType::new(download::TAR)),
+            ),
         )
         .merge(registry::router())
         .layer(from_fn_with_state(hosts, every_request))

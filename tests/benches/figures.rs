@@ -9,8 +9,27 @@ pub fn quantile(values: &[Duration], part: f64) -> Duration {
     sorted[((sorted.len() - 1) as f64 * part).round() as usize]
 }
 
+/// What the machine had to do besides in the last minute; a busy one stretches every time.
+pub fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or("?").to_owned()
+}
+
+/// Where a dockerd is at hand the same is to be measured there: none of these machines has one.
+pub fn no_dockerd() {
+    println!("(no dockerd is at hand: not compared with it)");
+}
+
 pub fn title(text: &str) {
-    println!("\n{text}\n{:<54} {:>9} {:>10} {:>9} {:>6}", "", "best ms", "median ms", "p95 ms", "ratio");
+    println!(
+        "\n{text} (load {})\n{:<54} {:>9} {:>10} {:>9} {:>6}",
+        load(),
+        "",
+        "best ms",
+        "median ms",
+        "p95 ms",
+        "ratio"
+    );
 }
 
 /// A line of the table. The ratio is between medians; `floor` itself has 1.

@@ -1,7 +1,7 @@
 //! The benches: how far from the floor. They print ratios and never fail for a time.
 //!
 //! ```text
-//! cargo build --release && cargo bench -p tests [start] [load] [list]
+//! cargo build --release && cargo bench -p tests [start] [load] [list] [pull] [build] [memory]
 //! ```
 //!
 //! Each runs the release `darsena` in namespaces of its own, with a data root below `DARSENA_TESTS_DIR` (`/var/tmp`).
@@ -10,9 +10,14 @@
 #![allow(clippy::unwrap_used, reason = "a bench that meets the unexpected fails")]
 
 mod api;
+mod build;
 mod figures;
 mod list;
 mod load;
+mod made;
+mod memory;
+mod pipeline;
+mod pull;
 mod start;
 
 use std::{fs, process::ExitCode};
@@ -33,13 +38,25 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let benches: [(&str, fn()); 3] = [("start", start::run), ("list", list::run), ("load", load::run)];
+    let benches: [(&str, fn()); 6] = [
+        ("start", start::run),
+        ("list", list::run),
+        ("load", load::run),
+        ("pull", pull::run),
+        ("build", build::run),
+        ("memory", memory::run),
+    ];
     for (name, bench) in benches {
         if asked.is_empty() || asked.iter().any(|one| one == name) {
             bench();
         }
     }
     ExitCode::SUCCESS
+}
+
+/// So that no side pays for the other's dirty pages.
+fn settle(darsena: &Darsena) {
+    nix::unistd::syncfs(fs::File::open(darsena.space().side()).unwrap()).unwrap();
 }
 
 /// Processor, count, kernel, load: what the numbers depend on.
@@ -49,7 +66,6 @@ fn machine() -> String {
     let model =
         cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("?", |it| it.1);
     let cpus = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
-    let (kernel, load) = (read("/proc/sys/kernel/osrelease"), read("/proc/loadavg"));
-    let load = load.split(' ').next().unwrap_or("?").to_owned();
+    let (kernel, load) = (read("/proc/sys/kernel/osrelease"), figures::load());
     format!("{cpus} x {model}, Linux {}, load {load}", kernel.trim())
 }

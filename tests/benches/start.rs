@@ -59,7 +59,7 @@ impl Drop for Floor {
 }
 
 /// The whole life through the API.
-fn one(api: &mut Api, network: &str) -> Duration {
+pub fn one(api: &mut Api, network: &str) -> Duration {
     let limits = r#""Memory":67108864,"PidsLimit":100,"NanoCpus":1000000000"#;
     let body = format!(r#"{{"Image":"bench:1","Cmd":["true"],"HostConfig":{{"NetworkMode":"{network}",{limits}}}}}"#);
     let began = Instant::now();

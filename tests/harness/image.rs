@@ -133,7 +133,8 @@ pub enum Compression {
 }
 
 impl Compression {
-    fn apply(self, bytes: &[u8]) -> Vec<u8> {
+    /// Compresses.
+    pub fn apply(self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::None => bytes.to_vec(),
             Self::Gzip => {

@@ -2,7 +2,7 @@
 //!
 //! [`Darsena`] starts the real program in a network and a mount namespace of its own ([`Space`]) with temporary
 //! folders; [`Docker`] drives it with the real docker client; [`image`] makes images from busybox-static;
-//! [`Registry`] is Debian's docker-registry inside the same namespace; [`Browser`] is headless Chromium there;
+//! [`Registry`] is Debian's docker-registry inside the same namespace, [`Faulty`] spoils what it says; [`Browser`] is headless Chromium there;
 //! [`guest`] boots a virtual machine that only has cgroup v2; [`slate`] names what was left behind.
 //! [`Suite`] runs a group's tests one after the other on one server, with the clean-slate check after each.
 //!
@@ -16,8 +16,10 @@
 mod browser;
 mod darsena;
 mod docker;
+mod faulty;
 pub mod guest;
 pub mod image;
+mod memory;
 mod registry;
 pub mod slate;
 mod space;
@@ -27,6 +29,8 @@ pub mod wait;
 pub use browser::{Browser, Look};
 pub use darsena::{Darsena, Settings};
 pub use docker::{Docker, Output, Running};
+pub use faulty::{Answer, Ask, Fault, Faulty};
+pub use memory::Memory;
 pub use registry::{Guarded, Registry};
 pub use space::Space;
 pub use suite::{Suite, missing, required};

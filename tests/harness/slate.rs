@@ -133,3 +133,25 @@ fn folders(space: &Space, found: &mut Vec<String>) {
     let held = leases.split(|char: char| !char.is_ascii_hexdigit()).filter(|word| word.len() == 64);
     found.extend(held.map(|id| format!("address lease of {id}")));
 }
+
+/// Files of images, layers and builds, and of what is on the way to become one: what something that fails may not add
+/// to. What is known of other registries is none of them.
+pub fn stored(space: &Space) -> BTreeSet<String> {
+    fn walk(folder: &Path, root: &Path, deep: usize, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if deep > 0 && path.is_dir() {
+                walk(&path, root, deep - 1, found);
+            } else {
+                found.insert(path.strip_prefix(root).unwrap_or(&path).display().to_string());
+            }
+        }
+    }
+    let (data, mut found) = (space.data(), BTreeSet::new());
+    for (folder, deep) in [("content", 3), ("images", 3), ("snapshots", 0), ("scratch", 1), ("trash", 1), ("builds", 3)]
+    {
+        walk(&data.join(folder), &data, deep, &mut found);
+    }
+    found.remove("content/sources.json");
+    found
+}

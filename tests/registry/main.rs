@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
+mod carried;
+mod faults;
 mod login;
 mod platforms;
 mod push;
@@ -17,6 +19,8 @@ fn main() -> ExitCode {
     let suite = push::tests(suite);
     let suite = login::tests(suite);
     let suite = platforms::tests(suite);
+    let suite = carried::tests(suite);
+    let suite = faults::tests(suite);
     tls::tests(suite).run()
 }
 
@@ -29,6 +33,16 @@ fn at(name: &str) -> String {
 fn skopeo(space: &Space, arguments: &[&str]) -> String {
     let arguments: Vec<&str> = ["--insecure-policy"].iter().chain(arguments).copied().collect();
     space.output("skopeo", &arguments)
+}
+
+/// Random-looking, so that compression leaves it long.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
 }
 
 /// One value of `docker inspect`.

@@ -6,13 +6,14 @@ use harness::{
 };
 use serde_json::Value;
 
-use crate::{at, inspect, pushed_digest, skopeo};
+use crate::{at, inspect, noise, pushed_digest, skopeo};
 
 pub fn tests(suite: Suite) -> Suite {
     suite
         .test("an_image_is_pushed_and_comes_back_by_tag_and_digest", round_trip)
         .test("an_image_that_was_pulled_keeps_its_digest", same_digest)
         .test("a_layer_is_mounted_and_not_sent_again", mount)
+        .test("a_pulled_image_brings_the_steps_of_its_build", cache_from)
         .test("all_tags_go_and_come", all_tags)
         .test("a_large_layer_survives_a_registry_that_starts_anew", restarted_registry)
         .test("what_cannot_be_pushed_is_said_in_dockers_words", refusals)
@@ -53,6 +54,37 @@ fn round_trip(darsena: &mut Darsena) {
         assert_eq!(inspect(&docker, &back, "{{.Id}}"), image.id());
     }
     docker.run(&["rmi", "-f", &image.id()]).ok();
+    drop(registry);
+}
+
+fn cache_from(darsena: &mut Darsena) {
+    let docker = darsena.docker();
+    let registry = Registry::start(darsena.space());
+    let (base, name) = (at("cached/base:1"), at("cached/app:1"));
+    docker.run_with(&["load"], &busybox().docker_archive(&[&base])).ok();
+    let file = format!("FROM {base}\nRUN cat /proc/sys/kernel/random/uuid >/once\nENV A=1\nRUN echo $A >/a\n");
+    docker.run_with(&["build", "-t", &name, "-"], file.as_bytes()).ok();
+    let id = inspect(&docker, &name, "{{.Id}}");
+    docker.run(&["push", &name]).ok();
+    let forget = || {
+        docker.run(&["rmi", "-f", &id]).ok();
+        docker.run(&["builder", "prune", "-a", "-f"]).ok();
+    };
+    // Pulled before, or by the build itself.
+    for pull in [true, false] {
+        forget();
+        if pull {
+            docker.run(&["pull", &name]).ok();
+        }
+        let said = docker.run_with(&["build", "-t", "again", "--cache-from", &name, "-"], file.as_bytes()).ok();
+        assert_eq!(said.matches(" ---> Using cache").count(), 3, "{said}");
+        assert_eq!(inspect(&docker, "again", "{{.Id}}"), id);
+    }
+    forget();
+    let said = docker.run_with(&["build", "-t", "again", "-"], file.as_bytes()).ok();
+    assert!(!said.contains("Using cache"), "{said}");
+    docker.run(&["rmi", "-f", "again", &base]).ok();
+    docker.run(&["builder", "prune", "-a", "-f"]).ok();
     drop(registry);
 }
 
@@ -126,16 +158,6 @@ fn all_tags(darsena: &mut Darsena) {
     }
     let error = docker.run(&["pull", &at("many/others:z")]).fails();
     assert!(error.contains("not found") || error.contains("unknown"), "only the one repository went: {error}");
-}
-
-/// Random-looking, so that compression leaves it long.
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 1_u32;
-    let next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    std::iter::repeat_with(next).take(len).collect()
 }
 
 fn restarted_registry(darsena: &mut Darsena) {

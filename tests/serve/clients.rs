@@ -1,7 +1,7 @@
 //! The real docker client and skopeo.
 
 use harness::{
-    Darsena, Suite,
+    Darsena, Registry, Suite,
     image::{Blob, Compression, Layer, busybox},
 };
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ pub fn tests(suite: Suite) -> Suite {
         .test("docker_logs_in_pushes_pulls_and_runs", docker)
         .test("an_image_named_after_the_registry_is_pulled_by_skopeo", offered)
         .test("skopeo_copies_in_inspects_copies_out_and_removes", copies)
+        .test("skopeo_carries_images_between_registries", between)
         .test("an_index_of_many_platforms_is_kept_whole", index)
 }
 
@@ -109,6 +110,28 @@ fn copies(darsena: &mut Darsena) {
         skopeo(space, &["delete", &here(name)]);
     }
     docker.run(&["inspect", &format!("{HOST}/shop/copied:1")]).fails();
+    assert_empty(darsena);
+}
+
+/// From another registry to this one and back: what comes back is what went.
+fn between(darsena: &mut Darsena) {
+    let docker = darsena.docker();
+    let space = darsena.space();
+    let registry = Registry::start(space);
+    for (tag, compression) in [("plain", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)] {
+        let image = busybox().layer(Layer::new().file("carried", tag));
+        let digest = registry.push("far/app", tag, &image, compression);
+        let far = |name: &str| format!("docker://{}/{name}:{tag}", Registry::ADDRESS);
+        let here = format!("{HOST}/near/app:{tag}");
+        let near = format!("docker://{here}");
+        skopeo(space, &["copy", "--src-tls-verify=false", "--preserve-digests", &far("far/app"), &near]);
+        assert_eq!(docker.run(&["run", "--rm", &here, "cat", "/carried"]).ok(), tag);
+        skopeo(space, &["copy", "--dest-tls-verify=false", "--preserve-digests", &near, &far("far/back")]);
+        let back = docker.run(&["pull", far("far/back").trim_start_matches("docker://")]).ok();
+        assert!(back.contains(&digest), "{tag}: {back}");
+        docker.run(&["rmi", far("far/back").trim_start_matches("docker://")]).ok();
+        skopeo(space, &["delete", &near]);
+    }
     assert_empty(darsena);
 }
 

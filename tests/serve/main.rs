@@ -19,7 +19,7 @@ const HOST: &str = "127.0.0.1:8080";
 
 fn main() -> ExitCode {
     let docker = Docker::program();
-    let suite = Suite::new(&[&docker.to_string_lossy(), "skopeo"], prepare);
+    let suite = Suite::new(&[&docker.to_string_lossy(), "docker-registry", "skopeo"], prepare);
     let suite = clients::tests(suite);
     let suite = protocol::tests(suite);
     let suite = access::tests(suite);

@@ -155,7 +155,9 @@ fn accounts(darsena: &mut Darsena) {
     darsena.space().inside(|| async {
         let ada = administrator(darsena).await;
         make(&ada, &["leo"], &[]).await;
-        for (user, password, part) in [("leo", WORD, "already"), ("9x", WORD, "aria-invalid"), ("lia", "short", "12")] {
+        for (user, password, part) in
+            [("leo", WORD, "already"), ("9x", WORD, "aria-invalid"), ("lia", "short", "At least 10")]
+        {
             let csrf = ada.form_token("/teams").await;
             let fields = [("csrf", csrf.as_str()), ("user", user), ("password", password), ("role", "member")];
             let refused = ada.post("/users", &fields).await;

@@ -85,4 +85,50 @@ impl Told<'_> {
         self.picture("build-cache").await;
         browser.assert_quiet(&[]).await;
     }
+
+    pub async fn arguments_are_rows(&self) {
+        let browser = self.browser;
+        self.open("/builds/new").await;
+        browser.fill("#df", "FROM uploaded:1\nARG A\nARG B\nRUN echo \"$A and $B\"\n").await;
+        browser.fill("#nm", "rows:1").await;
+        browser.click("details:has(#an0) summary").await;
+        browser.fill("#an0", "A").await;
+        browser.fill("#av0", "one").await;
+        for row in [1, 2] {
+            // On a phone the main button sticks to the bottom, over what happens to be there.
+            let script = "document.querySelector('button[name=add][value=arg]').scrollIntoView({ block: 'center' })";
+            browser.driver().execute(script, Vec::new()).await.unwrap();
+            browser.click("button[name=add][value=arg]").await;
+            browser.find(&format!("#an{row}")).await;
+        }
+        browser.click("button[name=remove][value='arg:1']").await;
+        let script = "return document.querySelectorAll('input[name=arg_name]').length === 2";
+        browser.until_true(script, Vec::new(), "two rows").await;
+        browser.fill(".line:nth-of-type(2) input[name=arg_name]", "B").await;
+        browser.fill(".line:nth-of-type(2) input[name=arg_value]", "two words").await;
+        self.picture("build-rows").await;
+        browser.click("#go").await;
+        let address = self.build_page("/builds/new").await;
+        self.until(&address, "#logs ol", "one and two words").await;
+        self.until(&address, "main .state.done", "").await;
+        browser.assert_quiet(&[]).await;
+    }
+
+    pub async fn records_go_together(&self) {
+        let browser = self.browser;
+        self.open("/builds").await;
+        let count = "return document.querySelectorAll('tbody tr').length";
+        let before = browser.driver().execute(count, Vec::new()).await.unwrap().as_u64().unwrap();
+        for row in [1, 2] {
+            browser.click(&format!("tbody tr:nth-child({row}) input[name=id]")).await;
+        }
+        browser.click(".bulk button.danger").await;
+        browser.find("form[data-question] button.primary").await;
+        assert_eq!(browser.has("dialog[open]").await, self.person.scripts, "asked over the page where that works");
+        browser.click("form[data-question] button.primary").await;
+        browser.until(".note[role=status]", "2 records were removed").await;
+        let after = browser.driver().execute(count, Vec::new()).await.unwrap().as_u64().unwrap();
+        assert_eq!(after, before - 2);
+        browser.assert_quiet(&[]).await;
+    }
 }

@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 mod build;
+mod changes;
 mod guard;
+mod images;
+mod logs;
 mod pages;
 mod story;
 
@@ -19,7 +22,7 @@ const PASSWORD: &str = "seven quiet cranes";
 
 fn main() -> ExitCode {
     let suite = Suite::new(&["chromium", "chromedriver", "docker-registry"], |_| {});
-    guard::tests(pages::tests(story::tests(suite))).run()
+    guard::tests(logs::tests(pages::tests(story::tests(suite)))).run()
 }
 
 /// Fills the first-run page and ends on the overview, signed in.

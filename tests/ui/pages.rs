@@ -22,7 +22,14 @@ const PAGES: &[(&str, &str)] = &[
     ("/containers/runs/stats", "stats"),
     ("/containers/runs/remove", "remove"),
     ("/containers/a-container-with-quite-a-long-name-that-has-ended", "ended"),
+    ("/containers/runs/changes", "changes"),
+    ("/containers/runs/commit", "commit"),
     ("/images", "images"),
+    ("/images?reference=a/*&digests=on", "images-narrowed"),
+    ("/images/prune?what=all", "images-prune"),
+    ("/images/import", "images-import"),
+    ("/images/search", "images-search"),
+    ("/builds/new?way=upload", "build-new"),
     ("/operations", "operations"),
     ("/audit", "audit"),
     ("/account", "account"),
@@ -213,14 +220,17 @@ fn full_list() {
         sign_in_at(&spanish, &darsena).await;
         for (width, look) in [(1440, Look::Dark), (390, Look::Light), (360, Look::Light)] {
             spanish.present(width, 800, look).await;
-            for path in ["/", "/containers", "/containers/new", "/containers/shop-db", "/images", "/audit", "/account"]
-            {
+            let own = ["/", "/containers", "/containers/new", "/containers/shop-db", "/audit", "/account"];
+            let images = ["/images", "/images?before=shop/web:5.2.0", "/images/prune?what=all", "/images/import"];
+            let changes =
+                ["/containers/shop-db/changes", "/containers/shop-db/commit", "/builds/new", "/images/search"];
+            for path in own.into_iter().chain(images).chain(changes) {
                 spanish.open(&darsena.url(path)).await;
                 spanish.find("main h1").await;
                 let language = spanish.driver().execute("return document.documentElement.lang", Vec::new()).await;
                 assert_eq!(language.unwrap(), "es", "{path}");
                 spanish.assert_fits().await;
-                let page = path.trim_start_matches('/').replace('/', "-");
+                let page = path.trim_start_matches('/').replace(['/', '?', ':'], "-");
                 spanish.shoot(&shots(), &format!("es-{page}-{width}")).await;
                 spanish.assert_quiet(&[]).await;
             }

@@ -62,6 +62,14 @@ fn story(person: &Person) {
         told.an_image_is_built().await;
         told.a_build_is_cancelled().await;
         told.a_folder_is_uploaded_and_built().await;
+        told.arguments_are_rows().await;
+        told.records_go_together().await;
+        let docker = darsena.docker();
+        told.an_image_is_named_saved_and_removed(&docker).await;
+        told.images_are_narrowed_and_removed(&docker).await;
+        told.the_search_says_what_works().await;
+        told.a_file_system_is_imported(&docker).await;
+        told.changes_become_an_image(&docker).await;
         told.all_of_it_is_in_the_audit().await;
         browser.assert_quiet(&["422"]).await;
         browser.close().await;
@@ -234,6 +242,20 @@ impl Told<'_> {
             "image.build",
             "build.remove",
         ];
+        let by_images = [
+            "image.save",
+            "image.tag",
+            "image.remove",
+            "image.prune",
+            "image.import",
+            "container.commit",
+            "container.export",
+        ];
+        for action in by_images {
+            self.open(&format!("/audit?action={action}")).await;
+            browser.until("tbody", USER).await;
+        }
+        self.open("/audit").await;
         for action in actions {
             let script = "return [...document.querySelectorAll('tbody tr')].some(row =>
                 [arguments[0], arguments[1], '127.0.0.1'].every(word => row.textContent.includes(word)))";

@@ -200,6 +200,7 @@ containers-ask-remove =
 tab-overview = Overview
 tab-logs = Logs
 tab-stats = Stats
+tab-changes = Changes
 open-logs = Open logs
 container-up = up { $duration }
 container-ended = ended { $when }
@@ -266,6 +267,31 @@ logs-following = Following
 logs-paused = Paused
 logs-ended = The container has ended; this is all.
 logs-again = Connection lost, trying again…
+logs-load = Load them
+logs-rotated-live = Older lines are no longer kept.
+logs-part = From { $from } to { $to }
+
+## Changes, image of a container
+
+changes-which = Which changes
+changes-added = Added
+changes-changed = Changed
+changes-removed = Removed
+changes-one-added = Added
+changes-one-changed = Changed
+changes-one-removed = Removed
+changes-none = No change to show
+changes-none-lead = The container’s files are as its image has them.
+changes-path = Path
+changes-how = Change
+container-export = Export files
+commit-ask = Save as image…
+commit-title = Save as image
+commit-lead = The image takes the container’s files as they are now, and its configuration from the container’s image.
+commit-pause = Hold the container still meanwhile
+commit-do = Save as image
+commit-failed = No image was made.
+commit-done = { $image } was made of { $name }.
 
 ## Stats
 
@@ -385,16 +411,10 @@ images-remove-button =
         [one] Remove the image, free { $size }
        *[other] Remove { $count } names, free { $size }
     }
-images-removed = { $name } was removed.
+images-removed = { $name } was removed; { $size } are free again.
 images-not-removed = { $name } was kept. { $why }
 image-came = came here { $when }
 image-layers = Layers, newest on top
-image-settings = Settings
-image-settings-line =
-    { $count ->
-        [one] { $count } instruction that takes no room
-       *[other] { $count } instructions that take no room
-    }
 image-config = Configuration
 image-runs = Runs as
 image-names = Names
@@ -404,6 +424,96 @@ image-push-do = Push
 image-push-hint = The registry’s host comes first in the name. Credentials kept here are used:
 image-volumes = Volumes
 image-stop-signal = Stop signal
+images-tagged = With a tag
+images-filter-more = More filters
+images-filter-reference = Name fits
+images-filter-label = Has the labels
+images-filter-before = Built before
+images-filter-since = Built after
+images-filter-digests = Show digests
+images-filter-wrong = These filters can’t be used. { $why }
+images-shared = Shared
+images-save = Save
+images-none-chosen = Choose images first. Nothing was done.
+images-ask-remove =
+    { $count ->
+        [one] Remove { $count } name
+       *[other] Remove { $count } names
+    }
+images-remove-several = The names below are taken away. An image goes with its last name, unless a container uses it; its own layers are gone for good.
+images-remove-stopped = Stopped containers use this image. They can be started again as long as they are there; no new one can be made of it.
+images-remove-force = Remove it although stopped containers use it
+images-kept = Nothing was removed.
+images-bulk-removed =
+    { $count ->
+        [one] { $count } name was removed; { $size } are free again.
+       *[other] { $count } names were removed; { $size } are free again.
+    }
+images-prune-ask = Remove unused…
+images-prune-question = Remove unused images?
+images-prune-which = Which
+images-prune-dangling = Without a tag
+images-prune-all = All that no container uses
+images-prune-age = Built
+images-prune-any-age = at any time
+images-prune-day = over a day ago
+images-prune-week = over a week ago
+images-prune-month = over 30 days ago
+images-prune-label-not = Has none of the labels
+images-prune-look = Show what would go
+images-prune-none = Nothing would go
+images-prune-effect = No container uses these images. They are gone for good, with the layers no other image has.
+images-prune-button =
+    { $count ->
+        [one] Remove { $count } image, free { $size }
+       *[other] Remove { $count } images, free { $size }
+    }
+images-pruned =
+    { $count ->
+        [one] { $count } image was removed; { $size } are free again.
+       *[other] { $count } images were removed; { $size } are free again.
+    }
+images-search-title = Find an image
+images-search-words = Words to look for
+images-search-do = Find
+images-search-none = No index of images can be reached.
+images-search-why = Registries can be pulled from but not searched. Look in the registry’s own pages, then pull by name.
+images-search-by-name = Pull by name
+images-search-here = Here already
+image-history = History
+image-history-line =
+    { $count ->
+        [one] { $count } step, newest on top
+       *[other] { $count } steps, newest on top
+    }
+image-history-by = Made by
+image-history-empty = no layer
+image-history-when = When
+image-author = Author
+image-tag = Another name
+image-tag-ask = Add a name…
+image-tag-do = Add
+image-tagged = The image is now also called { $name }.
+image-untag-one = Take off { $name }
+image-untag-effect = The name is taken away. The image stays under its other names.
+image-untagged = The name { $name } was taken off; the image is still here.
+image-name = Name
+image-message = Remark
+image-changes = Changes of the configuration
+image-changes-hint = Instructions of a Dockerfile, one a line: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR.
+image-import-ask = Import files…
+image-import-title = Import a file system
+image-import-lead = A root file system becomes an image of one layer.
+image-import-image = The image
+image-import-source = Where the files are
+image-import-address = Address
+image-import-file = Or an archive from here
+image-import-hint = A tar of the root folder; plain, gzip, zstd or xz. With a file the address is not used.
+image-import-do = Import
+image-import-what = Choose an archive, or give an address that begins with http:// or https://.
+image-import-from = Imported from { $source }
+image-import-failed = Nothing was imported.
+image-imported = { $name } was imported.
 
 ## Operations
 
@@ -673,6 +783,18 @@ builds-remove-effect = The record, its log and the uploaded files are gone for g
 builds-remove-button = Remove the record
 builds-remove-running = This build still runs. Cancel it first.
 builds-removed = The record was removed.
+builds-none-chosen = Choose records first. Nothing was done.
+builds-ask-remove =
+    { $count ->
+        [one] Remove { $count } record
+       *[other] Remove { $count } records
+    }
+builds-bulk-removed =
+    { $count ->
+        [one] { $count } record was removed.
+       *[other] { $count } records were removed.
+    }
+builds-not-removed = The record of { $name } was kept. { $why }
 build-from-cache = From cache
 build-from-upload = from the upload { $file }
 build-from-remote = from { $address }
@@ -704,9 +826,9 @@ build-dockerfile-missing = Paste a Dockerfile.
 build-target = Stage to stop at
 build-args = Build arguments
 build-args-line = arguments, labels, stage
-build-args-hint = NAME=value, one a line. Values of names with PASS, TOKEN, SECRET or KEY are not kept.
+build-args-hint = Values of names with PASS, TOKEN, SECRET or KEY are not kept.
+build-add-arg = Add an argument
 build-arg-empty = { $name } has no value. It was not kept: give it again.
-build-line-wrong = “{ $line }” is not NAME=value.
 build-number-wrong = This is not a number above 0.
 build-secrets = Secrets
 build-secrets-line = for RUN --mount=type=secret

@@ -200,6 +200,7 @@ containers-ask-remove =
 tab-overview = Resumen
 tab-logs = Registros
 tab-stats = Estadísticas
+tab-changes = Cambios
 open-logs = Abrir registros
 container-up = activo { $duration }
 container-ended = terminó { $when }
@@ -266,6 +267,31 @@ logs-following = Siguiendo
 logs-paused = En pausa
 logs-ended = El contenedor terminó; esto es todo.
 logs-again = Conexión perdida, reintentando…
+logs-load = Cargarlas
+logs-rotated-live = Las líneas anteriores ya no se conservan.
+logs-part = De { $from } a { $to }
+
+## Changes, image of a container
+
+changes-which = Qué cambios
+changes-added = Añadidos
+changes-changed = Cambiados
+changes-removed = Eliminados
+changes-one-added = Añadido
+changes-one-changed = Cambiado
+changes-one-removed = Eliminado
+changes-none = No hay cambios que mostrar
+changes-none-lead = Los archivos del contenedor están como en su imagen.
+changes-path = Ruta
+changes-how = Cambio
+container-export = Exportar archivos
+commit-ask = Guardar como imagen…
+commit-title = Guardar como imagen
+commit-lead = La imagen toma los archivos del contenedor como están ahora, y su configuración de la imagen del contenedor.
+commit-pause = Dejar quieto el contenedor mientras tanto
+commit-do = Guardar como imagen
+commit-failed = No se hizo ninguna imagen.
+commit-done = Se hizo { $image } de { $name }.
 
 ## Stats
 
@@ -385,16 +411,10 @@ images-remove-button =
         [one] Eliminar la imagen, liberar { $size }
        *[other] Eliminar { $count } nombres, liberar { $size }
     }
-images-removed = { $name } se eliminó.
+images-removed = { $name } se eliminó; quedan libres { $size }.
 images-not-removed = { $name } se conservó. { $why }
 image-came = llegó { $when }
 image-layers = Capas, la más nueva arriba
-image-settings = Ajustes
-image-settings-line =
-    { $count ->
-        [one] { $count } instrucción que no ocupa
-       *[other] { $count } instrucciones que no ocupan
-    }
 image-config = Configuración
 image-runs = Se ejecuta como
 image-names = Nombres
@@ -404,6 +424,96 @@ image-push-do = Subir
 image-push-hint = El nombre empieza por la máquina del registro. Se usan las credenciales guardadas aquí:
 image-volumes = Volúmenes
 image-stop-signal = Señal de parada
+images-tagged = Con etiqueta
+images-filter-more = Más filtros
+images-filter-reference = El nombre encaja con
+images-filter-label = Tiene las etiquetas de datos
+images-filter-before = Construida antes que
+images-filter-since = Construida después que
+images-filter-digests = Mostrar resúmenes
+images-filter-wrong = Estos filtros no pueden usarse. { $why }
+images-shared = Compartido
+images-save = Guardar
+images-none-chosen = Elija antes las imágenes. No se hizo nada.
+images-ask-remove =
+    { $count ->
+        [one] Eliminar { $count } nombre
+       *[other] Eliminar { $count } nombres
+    }
+images-remove-several = Se quitan los nombres de abajo. Una imagen se va con su último nombre, salvo que un contenedor la use; sus propias capas se pierden para siempre.
+images-remove-stopped = Hay contenedores parados que usan esta imagen. Podrán iniciarse mientras existan; no podrá hacerse ninguno nuevo.
+images-remove-force = Eliminarla aunque la usen contenedores parados
+images-kept = No se eliminó nada.
+images-bulk-removed =
+    { $count ->
+        [one] Se eliminó { $count } nombre; quedan libres { $size }.
+       *[other] Se eliminaron { $count } nombres; quedan libres { $size }.
+    }
+images-prune-ask = Eliminar sin uso…
+images-prune-question = ¿Eliminar imágenes sin uso?
+images-prune-which = Cuáles
+images-prune-dangling = Sin etiqueta
+images-prune-all = Todas las que ningún contenedor usa
+images-prune-age = Construidas
+images-prune-any-age = en cualquier momento
+images-prune-day = hace más de un día
+images-prune-week = hace más de una semana
+images-prune-month = hace más de 30 días
+images-prune-label-not = No tiene ninguna de las etiquetas
+images-prune-look = Mostrar qué se iría
+images-prune-none = No se iría nada
+images-prune-effect = Ningún contenedor usa estas imágenes. Se pierden para siempre, con las capas que ninguna otra tiene.
+images-prune-button =
+    { $count ->
+        [one] Eliminar { $count } imagen, liberar { $size }
+       *[other] Eliminar { $count } imágenes, liberar { $size }
+    }
+images-pruned =
+    { $count ->
+        [one] Se eliminó { $count } imagen; quedan libres { $size }.
+       *[other] Se eliminaron { $count } imágenes; quedan libres { $size }.
+    }
+images-search-title = Buscar una imagen
+images-search-words = Palabras que buscar
+images-search-do = Buscar
+images-search-none = No se alcanza ningún índice de imágenes.
+images-search-why = De los registros se puede traer, pero no se puede buscar en ellos. Mire en las páginas del propio registro y traiga la imagen por su nombre.
+images-search-by-name = Traer por nombre
+images-search-here = Ya están aquí
+image-history = Historia
+image-history-line =
+    { $count ->
+        [one] { $count } paso, el más nuevo arriba
+       *[other] { $count } pasos, el más nuevo arriba
+    }
+image-history-by = Hecho por
+image-history-empty = sin capa
+image-history-when = Cuándo
+image-author = Autor
+image-tag = Otro nombre
+image-tag-ask = Añadir un nombre…
+image-tag-do = Añadir
+image-tagged = La imagen se llama ahora también { $name }.
+image-untag-one = Quitar { $name }
+image-untag-effect = Se quita el nombre. La imagen sigue con sus otros nombres.
+image-untagged = Se quitó el nombre { $name }; la imagen sigue aquí.
+image-name = Nombre
+image-message = Nota
+image-changes = Cambios de la configuración
+image-changes-hint = Instrucciones de un Dockerfile, una por línea: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR.
+image-import-ask = Importar archivos…
+image-import-title = Importar un sistema de archivos
+image-import-lead = Un sistema de archivos raíz se convierte en una imagen de una capa.
+image-import-image = La imagen
+image-import-source = Dónde están los archivos
+image-import-address = Dirección
+image-import-file = O un archivo de aquí
+image-import-hint = Un tar de la carpeta raíz; sin comprimir, gzip, zstd o xz. Con un archivo no se usa la dirección.
+image-import-do = Importar
+image-import-what = Elija un archivo o dé una dirección que empiece por http:// o https://.
+image-import-from = Importado de { $source }
+image-import-failed = No se importó nada.
+image-imported = { $name } se importó.
 
 ## Operations
 
@@ -673,6 +783,18 @@ builds-remove-effect = El registro, su salida y los archivos subidos desaparecen
 builds-remove-button = Eliminar el registro
 builds-remove-running = Esta compilación sigue en curso. Cancélela antes.
 builds-removed = El registro fue eliminado.
+builds-none-chosen = Elija antes los registros. No se hizo nada.
+builds-ask-remove =
+    { $count ->
+        [one] Eliminar { $count } registro
+       *[other] Eliminar { $count } registros
+    }
+builds-bulk-removed =
+    { $count ->
+        [one] Se eliminó { $count } registro.
+       *[other] Se eliminaron { $count } registros.
+    }
+builds-not-removed = El registro de { $name } se conservó. { $why }
 build-from-cache = De la caché
 build-from-upload = de la subida { $file }
 build-from-remote = de { $address }
@@ -704,9 +826,9 @@ build-dockerfile-missing = Pegue un Dockerfile.
 build-target = Etapa en la que parar
 build-args = Argumentos
 build-args-line = argumentos, etiquetas, etapa
-build-args-hint = NOMBRE=valor, uno por línea. No se guardan los valores de nombres con PASS, TOKEN, SECRET o KEY.
+build-args-hint = No se guardan los valores de nombres con PASS, TOKEN, SECRET o KEY.
+build-add-arg = Añadir un argumento
 build-arg-empty = { $name } no tiene valor. No se guardó: dé el valor otra vez.
-build-line-wrong = «{ $line }» no es NOMBRE=valor.
 build-number-wrong = Esto no es un número mayor que 0.
 build-secrets = Secretos
 build-secrets-line = para RUN --mount=type=secret

@@ -122,11 +122,24 @@
     event.preventDefault();
     const menu = link.closest("details.menu");
     if (menu) menu.open = false;
-    ask(link.href, menu ? menu.querySelector("summary") : link).catch(() => { location.href = link.href; });
+    ask(link.href, {}, menu ? menu.querySelector("summary") : link).catch(() => { location.href = link.href; });
+  });
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!button || !button.matches("button[data-ask]")) return;
+    event.preventDefault();
+    const form = event.target;
+    const sent = { method: "POST", body: new URLSearchParams(new FormData(form, button)), redirect: "manual" };
+    ask(form.action, sent, button).catch(() => {
+      // Not a question: sent again as it would have been.
+      button.removeAttribute("data-ask");
+      form.requestSubmit(button);
+    });
   });
 
-  async function ask(address, from) {
-    const answer = await fetch(address);
+  async function ask(address, sent, from) {
+    const answer = await fetch(address, sent);
+    if (answer.type === "opaqueredirect") { location.reload(); return; }
     if (!answer.ok || answer.redirected) throw new Error("no question");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const form = document.adoptNode(page.querySelector("form[data-question]"));
@@ -146,6 +159,34 @@
     // Enter by accident does nothing that can't be taken back.
     (form.querySelector("button.danger") ? keep : form.querySelector("button.primary")).focus();
   }
+
+  // Rows of a form: one more, one less, without asking the server.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-rows] :is([data-more], [data-less])");
+    if (!button) return;
+    event.preventDefault();
+    const room = button.closest("[data-rows]");
+    const rows = [...room.querySelectorAll(".line")];
+    const clear = (row) => {
+      for (const field of row.querySelectorAll("input")) { field.value = ""; field.removeAttribute("aria-invalid"); }
+      for (const why of row.querySelectorAll(".err")) why.remove();
+      return row;
+    };
+    if (button.hasAttribute("data-more")) {
+      const row = clear(rows.at(-1).cloneNode(true));
+      const next = (text) => text.replace(/\d+$/, (number) => String(Number(number) + 1));
+      for (const field of row.querySelectorAll("[id]")) field.id = next(field.id);
+      for (const label of row.querySelectorAll("[for]")) label.htmlFor = next(label.htmlFor);
+      for (const less of row.querySelectorAll("[data-less]")) less.value = next(less.value);
+      rows.at(-1).after(row);
+      row.querySelector("input").focus();
+    } else {
+      const row = button.closest(".line");
+      const at = rows.indexOf(row);
+      if (rows.length > 1) row.remove(); else clear(row);
+      (room.querySelectorAll(".line")[Math.max(at - 1, 0)] || room).querySelector("input").focus();
+    }
+  });
 
   // What went wrong is read first.
   const wrong = document.querySelector("[data-focus]");

@@ -40,11 +40,14 @@
     }
     put(text.slice(at));
   }
-  for (const text of list.querySelectorAll(".t")) {
-    const raw = text.textContent;
-    if (CODES.test(raw)) { text.textContent = ""; paint(text, raw); }
-    CODES.lastIndex = 0;
+  function paintAll(within) {
+    for (const text of within.querySelectorAll(".t")) {
+      const raw = text.textContent;
+      if (CODES.test(raw)) { text.textContent = ""; paint(text, raw); }
+      CODES.lastIndex = 0;
+    }
   }
+  paintAll(list);
 
   function clock(at) {
     const two = (number, width = 2) => String(number).padStart(width, "0");
@@ -55,7 +58,21 @@
     const item = document.createElement("li");
     if (line.skipped || line.rotated) {
       item.className = "gap";
-      item.textContent = words.skipped.replace("0", String(line.skipped || line.rotated));
+      const said = document.createElement("span");
+      said.className = "grow";
+      said.textContent = line.skipped ? words.skipped.replace("0", String(line.skipped)) : words.rotated;
+      item.append(said);
+      if (line.skipped && line.from && words.part) {
+        const load = document.createElement("a");
+        load.className = "btn";
+        load.textContent = words.load;
+        load.href = words.part + "?" + new URLSearchParams({ from: line.from, after: line.after, count: line.skipped });
+        load.addEventListener("click", (event) => {
+          event.preventDefault();
+          fill(item, line).catch(() => { location.href = load.href; });
+        });
+        item.append(load);
+      }
       return item;
     }
     if (line.s === "err") item.className = "e";
@@ -71,6 +88,23 @@
     paint(text, line.line);
     item.append(time, stream, text);
     return item;
+  }
+
+  // What was skipped is fetched into its place; of very much, the beginning, and the gap stays for the rest.
+  async function fill(gap, line) {
+    const answer = await fetch(gap.querySelector("a").href, { headers: { "HX-Request": "true" } });
+    if (!answer.ok || answer.redirected) throw new Error("no lines");
+    const page = new DOMParser().parseFromString("<ol>" + (await answer.text()) + "</ol>", "text/html");
+    const rows = [...page.querySelectorAll("li")].map((one) => document.adoptNode(one));
+    const times = rows.map((one) => one.querySelector("time").dateTime);
+    const rest = line.skipped - times.length;
+    const to = times.at(-1);
+    const after = times.filter((time) => time === to).length + (to === line.from ? line.after : 0);
+    setFollow(false);
+    for (const one of rows) paintAll(one);
+    if (rest > 0 && times.length) rows.push(row({ skipped: rest, from: to, after }));
+    gap.replaceWith(...rows);
+    if (rows.length) rows[0].scrollIntoView({ block: "center" });
   }
 
   function show(lines) {
@@ -126,9 +160,16 @@
   }
 
   view.scrollTop = view.scrollHeight;
+  // Rows that get their real height move the end away too: only a person who scrolls up pauses.
+  let touched = 0;
+  for (const kind of ["wheel", "touchmove", "keydown"]) view.addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
+  view.addEventListener("pointerdown", () => { touched = Infinity; });
+  document.addEventListener("pointerup", () => { touched = Math.min(touched, Date.now()); });
   view.addEventListener("scroll", () => {
     const atEnd = view.scrollHeight - view.scrollTop - view.clientHeight < 24;
-    if (atEnd !== follow) setFollow(atEnd);
+    if (atEnd) { if (!follow) setFollow(true); }
+    else if (follow && Date.now() - touched < 1000) setFollow(false);
+    else if (follow) view.scrollTop = view.scrollHeight;
   }, { passive: true });
   pill.addEventListener("click", () => setFollow(true));
   for (const choice of room.querySelectorAll("input[name=f]")) {
@@ -165,5 +206,5 @@
   search.addEventListener("submit", (event) => { event.preventDefault(); step(Number(search.dataset.by || 1)); });
   wanted.addEventListener("input", () => { at = -1; step(1); });
 
-  connect();
+  if (words.socket) connect();
 })();

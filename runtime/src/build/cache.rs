@@ -7,6 +7,11 @@
 //! A key is a digest of everything a step's result depends on, by content: the stack it starts from, the command and its
 //! environment, the digest of the files it reads. So a record is true for ever, wherever it came from; it is dropped when
 //! a layer it needs is gone, or by a person. Records needn't survive power loss (they are not synced); their layers do.
+//!
+//! An image carries the keys of the steps that made it ([`of_image`]), so it can be a build's cache anywhere
+//! (`--cache-from`). Whoever makes an image can write there what they like: such results are for the build that names the
+//! image, and are never kept here. Comparing history instead, as the classic builder does, would not do: a line of history
+//! says nothing of the files it read.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -20,9 +25,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::host::BaseImage;
 use crate::{
     digest::{ChainId, DiffId, Digest},
-    durable, oci,
+    durable,
+    image::edit,
+    oci,
     paths::Paths,
 };
 
@@ -84,6 +92,17 @@ pub struct Entry {
     pub used_at: Timestamp,
     /// How often it was of use.
     pub uses: u64,
+}
+
+/// The results an image brings with it.
+pub fn of_image(image: &BaseImage) -> Vec<Entry> {
+    let entry = |step: edit::Recorded| {
+        let layers = image.layers.get(..step.layers)?.to_vec();
+        let (key, made_layer, made_at) = (step.key, step.made_layer && !layers.is_empty(), step.made_at);
+        let instruction = String::new();
+        Some(Entry { key, layers, made_layer, size_bytes: 0, instruction, made_at, used_at: made_at, uses: 0 })
+    };
+    edit::recorded(&image.config).into_iter().filter_map(entry).collect()
 }
 
 /// A folder that RUN steps of many builds share.

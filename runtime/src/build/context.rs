@@ -22,14 +22,17 @@ use nix::fcntl::OFlag;
 use super::{
     add, copy,
     ignore::{self, Ignore, IgnoreError},
+    strip,
 };
 use crate::{
     snapshot::{Inflate, Limits, Rules, UntarError, unpack},
     sys::path::open_in_root,
 };
 
-/// A Dockerfile, or an ignore file, is no bigger.
+/// A Dockerfile is no bigger.
 const MOST_BYTES: u64 = 4 << 20;
+/// Nor an ignore file: each of its patterns is asked about each file.
+const MOST_IGNORE_BYTES: u64 = 1 << 20;
 const PADDING_BYTES: u64 = 1 << 20;
 const DOCKERFILE: &str = "Dockerfile";
 
@@ -40,7 +43,7 @@ pub enum Error {
     #[error("Cannot locate specified Dockerfile: {0}")]
     NoDockerfile(String),
     /// It is a folder, a device, or far too big.
-    #[error("the Dockerfile ({path}) {why}")]
+    #[error("{path} {why}")]
     Dockerfile {
         /// Its path.
         path: String,
@@ -148,7 +151,7 @@ impl Context {
         let path = path.filter(|path| !path.is_empty());
         let names = path.map_or_else(|| vec![DOCKERFILE, "dockerfile"], |path| vec![path]);
         for name in &names {
-            if let Some(text) = self.read(name)? {
+            if let Some(text) = self.read(name, MOST_BYTES)? {
                 return Ok((text, (*name).to_owned()));
             }
         }
@@ -158,14 +161,19 @@ impl Context {
     /// What the build leaves out: as `<Dockerfile>.dockerignore` says, else `.dockerignore`; nothing without either.
     pub fn ignore(&self, dockerfile: &str) -> Result<Ignore, Error> {
         for name in ignore::candidates(dockerfile) {
-            if let Some(text) = self.read(&name)? {
+            if let Some(text) = self.read(&name, MOST_IGNORE_BYTES)? {
                 return Ignore::parse(&text).map_err(|source| Error::Ignore { path: name, source });
             }
         }
         Ok(Ignore::default())
     }
 
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+    /// Takes out what the build leaves out.
+    pub fn strip(&self, ignore: &Ignore) -> Result<(), Error> {
+        Ok(strip::strip(self.root(), ignore)?)
+    }
+
+    fn read(&self, path: &str, most_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
         let file = match open_in_root(&self.root, OsStr::from_bytes(path.as_bytes()), flags) {
             Ok(file) => File::from(file),
@@ -179,11 +187,11 @@ impl Context {
         if !meta.is_file() {
             return Err(refused("is not a file"));
         }
-        if meta.len() > MOST_BYTES {
+        if meta.len() > most_bytes {
             return Err(refused("is too big"));
         }
         let mut text = Vec::new();
-        file.take(MOST_BYTES).read_to_end(&mut text)?;
+        file.take(most_bytes).read_to_end(&mut text)?;
         Ok(Some(text))
     }
 }

@@ -1,18 +1,22 @@
 //! Doing what was planned: the stages side by side, each step found in the cache or done and kept.
 //!
-//! A stage is a thread. It waits for the stages it takes from; a step waits for its turn, since no more steps run at once
-//! than there are processors. The first failure ends the others at their next step.
+//! A stage is worked on by a thread. It waits for the stages it takes from; a step waits for its turn, since no more steps
+//! run at once than there are processors. The first failure ends the others at their next step.
 
 use std::{
     collections::BTreeMap,
     error::Error as _,
     num::NonZero,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
 use super::{
-    cache::{Entry, Key},
+    cache::{self, Entry, Key},
     dockerfile::Scope,
     host::{BaseImage, Host},
     plan::Plan,
@@ -25,8 +29,11 @@ use crate::{
     image::edit::ConfigEditor,
     reference::Reference,
     request::BuildImage,
-    view::{BuildEvent, BuiltImage},
+    view::{BuildEvent, BuildWarning, BuiltImage},
 };
+
+/// Stages that are worked on at once.
+const MOST_THREADS: usize = 32;
 
 /// A stage that was built.
 #[derive(Clone, Debug)]
@@ -47,6 +54,8 @@ pub(super) struct Job<'a> {
     pub tell: &'a (dyn Fn(BuildEvent) + Sync),
     /// SOURCE_DATE_EPOCH: no file and no line of history is younger.
     pub epoch: Option<i64>,
+    /// What the images of `--cache-from` say; asked for when the cache lacks a step.
+    brought: OnceLock<BTreeMap<Key, Entry>>,
     progress: Mutex<Progress>,
     changed: Condvar,
 }
@@ -81,11 +90,16 @@ pub fn execute(
 ) -> Result<BuiltImage> {
     let names = request.names.iter().map(|name| tag(name)).collect::<Result<Vec<_>>>()?;
     let epoch = plan.epoch()?;
-    let progress = Mutex::default();
-    let job = Job { plan, request, host, tell, epoch, progress, changed: Condvar::new() };
+    let (progress, brought) = (Mutex::default(), OnceLock::new());
+    let job = Job { plan, request, host, tell, epoch, brought, progress, changed: Condvar::new() };
+    // Those that others need come first, so whoever waits for a stage waits for one that is worked on or done.
+    let (stages, next) = (plan.stages(), AtomicUsize::new(0));
+    let next = &next;
     let outcomes: Vec<Result<()>> = thread::scope(|scope| {
         let work = |index| {
-            let built = job.build_stage(index);
+            // Others wait for this stage: they must hear of its end whatever that is.
+            let built = catch_unwind(AssertUnwindSafe(|| job.build_stage(index)))
+                .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a stage failed inside; see the log")));
             let mut progress = job.progress();
             let outcome = match built {
                 Ok(finished) => {
@@ -101,9 +115,15 @@ pub fn execute(
             job.changed.notify_all();
             outcome
         };
-        let started: Vec<_> = plan.stages().iter().map(|&index| scope.spawn(move || work(index))).collect();
-        let panicked = |_| Err(Error::new(ErrorKind::Internal, "a stage failed inside; see the log"));
-        started.into_iter().map(|stage| stage.join().unwrap_or_else(panicked)).collect()
+        let work_on = move || {
+            let mut outcomes = Vec::new();
+            while let Some(&index) = stages.get(next.fetch_add(1, Ordering::Relaxed)) {
+                outcomes.push(work(index));
+            }
+            outcomes
+        };
+        let started: Vec<_> = (0..stages.len().min(MOST_THREADS)).map(|_| scope.spawn(work_on)).collect();
+        started.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
     });
     // The cause, not those that ended because of it.
     let mut failures = outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>();
@@ -174,6 +194,11 @@ impl Job<'_> {
 
     /// Waits for a stage to be built.
     pub(super) fn wait_for(&self, index: usize) -> Result<Arc<Finished>> {
+        if !self.plan.stages().contains(&index) {
+            // A trigger of an image that was fetched just now: the next build knows of it.
+            let text = format!("stage {index} is asked for by an ONBUILD of an image that was not here; build again");
+            return Err(Error::invalid(text));
+        }
         loop {
             self.go_on()?;
             let progress = self.progress();
@@ -211,6 +236,25 @@ impl Job<'_> {
 
     /// An earlier result, unless everything is to be done again.
     pub(super) fn find(&self, key: Key) -> Option<Entry> {
-        if self.request.no_cache { None } else { self.host.find(key) }
+        if self.request.no_cache {
+            return None;
+        }
+        self.host.find(key).or_else(|| self.brought.get_or_init(|| self.bring()).get(&key).cloned())
+    }
+
+    /// Reads the images of `--cache-from`. One that can't be had is no failure.
+    fn bring(&self) -> BTreeMap<Key, Entry> {
+        let mut brought = BTreeMap::new();
+        for name in self.request.cache_from.iter().filter(|name| !name.is_empty()) {
+            let platform = self.request.platform.as_deref();
+            match self.image(name, platform, self.plan.first_step(self.plan.target())) {
+                Ok(image) => brought.extend(cache::of_image(&image).into_iter().map(|entry| (entry.key, entry))),
+                Err(error) => {
+                    let text = format!("--cache-from {name}: {}", error.message());
+                    (self.tell)(BuildEvent::Warning(BuildWarning { check: String::new(), line: 0, text }));
+                }
+            }
+        }
+        brought
     }
 }

@@ -67,6 +67,8 @@ pub enum StepSource {
         sharing: Sharing,
         /// Mode and owner it is made with.
         made: (u32, u32, u32),
+        /// What a new one begins with: a folder of a stack of layers.
+        seed: Option<(Vec<DiffId>, String)>,
     },
     /// Memory.
     Tmpfs {
@@ -145,6 +147,8 @@ pub struct MadeLayer {
 pub struct Wanted {
     /// The address.
     pub address: String,
+    /// It must have a name for the file: the destination is a folder.
+    pub named: bool,
     /// `sha256:…` it must have.
     pub checksum: Option<String>,
     /// Keep `.git`.
@@ -172,6 +176,8 @@ pub trait Host: Sync {
     fn view(&self, layers: &[DiffId]) -> Result<OwnedFd>;
     /// Makes changes a layer; `None` when there are none.
     fn adopt(&self, changes: Box<dyn Changes>, below: &[DiffId], clamp: Option<i64>) -> Result<Option<MadeLayer>>;
+    /// Puts the uppermost of these layers on others; `None` when it doesn't come out the same.
+    fn restack(&self, layers: &[DiffId], below: &[DiffId]) -> Result<Option<MadeLayer>>;
     /// A step's result from an earlier build.
     fn find(&self, key: Key) -> Option<Entry>;
     /// Keeps a step's result.

@@ -29,4 +29,5 @@ pub mod reach;
 pub mod remote;
 mod run;
 mod stage;
+mod strip;
 mod transfer;

@@ -109,8 +109,7 @@ impl Pattern {
     /// Whether the whole path matches.
     pub fn matches(&self, path: &[u8]) -> bool {
         let mut states = self.start();
-        units(path).for_each(|unit| self.step(&mut states, unit));
-        accepts(&states)
+        units(path).all(|unit| self.step(&mut states, unit)) && accepts(&states)
     }
 
     /// Whether the path or a folder above it matches.
@@ -120,7 +119,9 @@ impl Pattern {
             if unit == SLASH && at > 0 && accepts(&states) {
                 return true;
             }
-            self.step(&mut states, unit);
+            if !self.step(&mut states, unit) {
+                return false;
+            }
         }
         accepts(&states)
     }
@@ -128,8 +129,8 @@ impl Pattern {
     /// Whether something below this folder could match.
     pub fn could_match_below(&self, folder: &[u8]) -> bool {
         let mut states = self.start();
-        units(folder).chain([SLASH]).for_each(|unit| self.step(&mut states, unit));
-        states[..self.tokens.len()].contains(&true)
+        units(folder).chain([SLASH]).all(|unit| self.step(&mut states, unit))
+            && states[..self.tokens.len()].contains(&true)
     }
 
     /// The one path it matches, if it has no glob in it.
@@ -162,7 +163,9 @@ impl Pattern {
         }
     }
 
-    fn step(&self, states: &mut [bool], unit: Unit) {
+    /// One unit further; `false` when no way leads on.
+    fn step(&self, states: &mut [bool], unit: Unit) -> bool {
+        let mut alive = false;
         // From the end, so that no state is stepped twice.
         states[self.tokens.len()] = false;
         for (index, token) in self.tokens.iter().enumerate().rev() {
@@ -182,8 +185,12 @@ impl Pattern {
             };
             states[index] |= stay;
             states[index + 1] |= go;
+            alive |= stay | go;
         }
-        self.skip(states);
+        if alive {
+            self.skip(states);
+        }
+        alive
     }
 }
 

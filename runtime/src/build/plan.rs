@@ -22,6 +22,15 @@ use crate::{
 /// The build argument that says how old a reproducible build's files may be at most.
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
+/// What is known of an image before a build begins.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Names of its variables.
+    pub variables: Vec<String>,
+    /// Instructions it has for who builds on it.
+    pub triggers: Vec<String>,
+}
+
 /// A build that can begin.
 #[derive(Debug)]
 pub struct Plan {
@@ -33,7 +42,7 @@ pub struct Plan {
     hashes: Hashes,
     dockerfile: Dockerfile,
     graph: Graph,
-    /// Stages the target needs, in the order of the Dockerfile.
+    /// Stages the target needs, each after those it needs.
     order: Vec<usize>,
     first_steps: BTreeMap<usize, usize>,
     steps: Vec<BuildStep>,
@@ -42,11 +51,17 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Reads the Dockerfile of a context. `folder` is where the context's files are.
+    /// Reads the Dockerfile of a context. `folder` is where the context's files are; `known` tells of an
+    /// image, if it is here.
     ///
     /// # Errors
     /// No Dockerfile, or one that can't be built, in Docker's words with line and text.
-    pub fn new(request: &BuildImage, context: Context, folder: PathBuf) -> Result<Self> {
+    pub fn new(
+        request: &BuildImage,
+        context: Context,
+        folder: PathBuf,
+        known: &dyn Fn(&str) -> Option<Known>,
+    ) -> Result<Self> {
         let (text, path) = context.dockerfile(request.dockerfile.as_deref().filter(|path| !path.is_empty()))?;
         let ignore = context.ignore(&path)?;
         let dockerfile = Dockerfile::parse(&text)?;
@@ -58,10 +73,21 @@ impl Plan {
             request.build_args.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
         let epoch = given.get(EPOCH).cloned();
         let args = BuildArgs::new(given.clone(), &platform.to_string(), &Platform::host().to_string());
-        let graph = Graph::new(&dockerfile, &args, request.target.as_deref())?;
+        let triggers = |name: &str| known(name).map_or_else(Vec::new, |image| image.triggers);
+        let graph = Graph::with_triggers(&dockerfile, &args, request.target.as_deref(), &triggers)?;
 
-        let looked_at = LintContext { build_args: Some(&args), ignore: Some(&ignore), ..LintContext::default() };
-        let findings: Vec<Finding> = lint(&dockerfile, looked_at).into_iter().filter(Finding::is_certain).collect();
+        let bases = (0..dockerfile.stages.len()).filter_map(|index| match graph.base(index)? {
+            // Instructions it brings may set more.
+            Base::Image { name, .. } => {
+                known(name).filter(|image| image.triggers.is_empty()).map(|image| (name.clone(), image.variables))
+            }
+            _ => None,
+        });
+        let environments: BTreeMap<String, Vec<String>> = bases.collect();
+        let looked_at =
+            LintContext { build_args: Some(&args), ignore: Some(&ignore), environments: Some(&environments) };
+        let certain = |finding: &Finding| finding.is_certain_with(&dockerfile, &graph, &environments);
+        let findings: Vec<Finding> = lint(&dockerfile, looked_at).into_iter().filter(certain).collect();
         if let Some(first) = findings.first()
             && dockerfile.directives.check.as_ref().is_some_and(|check| check.error)
         {
@@ -84,16 +110,20 @@ impl Plan {
                 text: finding.message,
             })
             .collect();
+        if let Some((line, text)) = dockerfile.foreign_front_end() {
+            warnings.push(BuildWarning { check: String::new(), line, text });
+        }
         let unused = unused(&dockerfile, given.keys());
         if !unused.is_empty() {
             let text = format!("One or more build-args [{}] were not consumed", unused.join(" "));
             warnings.push(BuildWarning { check: String::new(), line: 0, text });
         }
 
-        let mut order: Vec<usize> = graph.needed().map(|planned| planned.index).collect();
-        order.sort_unstable();
+        let order: Vec<usize> = graph.needed().map(|planned| planned.index).collect();
+        let mut in_file = order.clone();
+        in_file.sort_unstable();
         let (mut steps, mut first_steps) = (Vec::new(), BTreeMap::new());
-        for &index in &order {
+        for &index in &in_file {
             let stage = &dockerfile.stages[index];
             let step = |line: usize, text: &str| BuildStep {
                 stage: index,
@@ -105,6 +135,7 @@ impl Plan {
             steps.push(step(stage.from.location.first, &stage.from.original));
             steps.extend(stage.instructions.iter().map(|one| step(one.location.first, &one.original)));
         }
+        context.strip(&ignore)?;
         let hashes = Hashes::default();
         Ok(Self {
             platform,

@@ -15,9 +15,6 @@ use crate::{
     view::BuildEvent,
 };
 
-/// What a program without PATH is looked for in.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// Where a heredoc that is a program is seen.
 const SCRIPTS: &str = "/dev/pipes";
 
@@ -103,8 +100,7 @@ impl Stage<'_, '_> {
 
     /// The image's variables, and the build's.
     fn environment(&self) -> BTreeMap<String, String> {
-        let path = ("PATH".to_owned(), PATH.to_owned());
-        [path].into_iter().chain(self.scope.run_env()).collect()
+        self.scope.run_env().into_iter().collect()
     }
 
     /// What the result may depend on: proxies are a matter of the place, unless the Dockerfile asks for them.
@@ -137,9 +133,18 @@ impl Stage<'_, '_> {
             MountKind::Bind => self.bound(step, mount, depends)?,
             MountKind::Cache => {
                 let target = target.as_deref().ok_or_else(needs_target)?;
-                let id = mount.id.clone().unwrap_or_else(|| target.to_owned());
+                let mut id = mount.id.clone().unwrap_or_else(|| target.to_owned());
+                let mut seed = None;
+                if let Some(from) = &mount.from {
+                    let (layers, path) = (self.layers_of(step, from)?, mount.source.clone().unwrap_or_default());
+                    let mut key = KeyOf::step("cache seed");
+                    key.add(&path);
+                    key.add_all(layers.iter().map(|layer| layer.0.to_string()).collect::<Vec<_>>().into_iter());
+                    id = format!("{id} on {}", key.finish().short());
+                    seed = Some((layers, path));
+                }
                 depends.add(mount_key(&id).to_string());
-                StepSource::Cache { id, sharing: mount.sharing, made: made(0o755) }
+                StepSource::Cache { id, sharing: mount.sharing, made: made(0o755), seed }
             }
             MountKind::Tmpfs => StepSource::Tmpfs { size_bytes: Some(mount.size).filter(|size| *size > 0) },
             MountKind::Secret => {

@@ -16,6 +16,9 @@ use crate::{
     view::BuildEvent,
 };
 
+/// What programs are looked for in when the base image says nothing.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// A stage that is being built.
 pub(super) struct Stage<'a, 'b> {
     pub(super) job: &'a Job<'b>,
@@ -35,6 +38,8 @@ pub(super) enum Did {
     Found(Entry),
     /// Its files, on top of the layers it began with.
     Changed(Option<MadeLayer>),
+    /// A layer that was known, on top of the layers it began with.
+    Restacked(MadeLayer),
 }
 
 impl<'a, 'b> Stage<'a, 'b> {
@@ -42,8 +47,12 @@ impl<'a, 'b> Stage<'a, 'b> {
     pub(super) fn begin(job: &'a Job<'b>, index: usize, step: usize) -> Result<Self> {
         (job.tell)(BuildEvent::Began { step });
         let base = job.plan.planned(index).map_or(&Base::Scratch, |planned| &planned.base);
-        let (layers, config, mut scope) = match base {
-            Base::Scratch => (Vec::new(), ConfigEditor::scratch(&job.plan.platform), job.plan.scope()),
+        let (layers, mut config, mut scope) = match base {
+            Base::Scratch => {
+                let mut config = ConfigEditor::scratch(&job.plan.platform);
+                config.set_working_dir("/");
+                (Vec::new(), config, job.plan.scope())
+            }
             Base::Stage(below) => {
                 let below = job.wait_for(*below)?;
                 (below.layers.clone(), below.config.clone(), below.scope.clone())
@@ -56,6 +65,10 @@ impl<'a, 'b> Stage<'a, 'b> {
         for entry in config.env() {
             let (name, value) = entry.split_once('=').unwrap_or((&entry, ""));
             scope.set_env(name, value);
+        }
+        if scope.env().iter().all(|(name, _)| name != "PATH") {
+            config.set_env("PATH", PATH);
+            scope.set_env("PATH", PATH);
         }
         let mut stage = Self { job, layers, config, scope, own_cmd: false };
         for trigger in stage.config.take_onbuild() {
@@ -88,8 +101,8 @@ impl<'a, 'b> Stage<'a, 'b> {
         let before = self.key_of_config(&instruction.original);
         let (key, did) = match &instruction.node {
             Instruction::Run(run) => self.run(step, run, &instruction.original)?,
-            Instruction::Copy(copy) => self.copy(step, copy)?,
-            Instruction::Add(add) => self.add(step, add)?,
+            Instruction::Copy(copy) => self.copy(step, copy, &instruction.original)?,
+            Instruction::Add(add) => self.add(add, &instruction.original)?,
             Instruction::Workdir(path) => self.workdir(path)?,
             other => {
                 self.configure(other)?;
@@ -101,15 +114,16 @@ impl<'a, 'b> Stage<'a, 'b> {
 
     /// The step's line of history and its layer; keeps the result.
     fn record(&mut self, key: Key, did: Did, original: &str) -> Result<(bool, Option<u64>)> {
-        let (entry, cached) = match did {
-            Did::Found(entry) => (entry, true),
+        let (entry, cached, is_new) = match did {
+            Did::Found(entry) => (entry, true, false),
             Did::Nothing => match self.job.find(key) {
-                Some(entry) => (entry, true),
-                None => (self.entry(key, None, original), false),
+                Some(entry) => (entry, true, false),
+                None => (self.entry(key, None, original), false, true),
             },
-            Did::Changed(made) => (self.entry(key, made, original), false),
+            Did::Changed(made) => (self.entry(key, made, original), false, true),
+            Did::Restacked(made) => (self.entry(key, Some(made), original), true, true),
         };
-        if !cached {
+        if is_new {
             self.job.host.keep(entry.clone());
         }
         let made_at = match self.job.epoch {
@@ -130,11 +144,17 @@ impl<'a, 'b> Stage<'a, 'b> {
             }
             None => self.config.add_history(&line),
         }
+        self.config.record(key, entry.made_layer, made_at);
         self.config.set_created(made_at);
-        Ok((cached, layer.map(|_| entry.size_bytes)))
+        // What is larger could not be read again.
+        if self.config.to_bytes().len() as u64 > oci::MAX_CONFIG_BYTES {
+            return Err(Error::invalid(format!("the image's config is larger than {} bytes", oci::MAX_CONFIG_BYTES)));
+        }
+        // What an image brought has no size here.
+        Ok((cached, layer.map(|_| entry.size_bytes).filter(|bytes| *bytes > 0)))
     }
 
-    fn entry(&self, key: Key, made: Option<MadeLayer>, original: &str) -> Entry {
+    pub(super) fn entry(&self, key: Key, made: Option<MadeLayer>, original: &str) -> Entry {
         let mut layers = self.layers.clone();
         layers.extend(made.map(|made| made.diff_id));
         let now = Timestamp::now();

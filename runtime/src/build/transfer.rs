@@ -5,17 +5,19 @@ use super::{
     copy::{Chmod, CopyRequest, Heredoc, Selection, Source as Tree},
     dockerfile::{Add, Copy, Source},
     git::GitSource,
-    host::{Fetched, Wanted},
+    host::{Fetched, MadeLayer, Wanted},
     remote,
     stage::{Did, Stage},
 };
 use crate::{
+    digest::DiffId,
     error::{Error, Result},
-    init::user,
+    init::{failure::PREFIX, user},
+    monitor::protocol::Failure,
 };
 
 impl Stage<'_, '_> {
-    pub(super) fn copy(&mut self, step: usize, copy: &Copy) -> Result<(Key, Did)> {
+    pub(super) fn copy(&mut self, step: usize, copy: &Copy, original: &str) -> Result<(Key, Did)> {
         let mut request = self.request("COPY", &copy.sources, &copy.destination, &copy.excludes)?;
         request.chown = self.chown(copy.chown.as_deref())?;
         request.chmod = self.chmod(copy.chmod.as_deref())?;
@@ -28,10 +30,11 @@ impl Stage<'_, '_> {
                 Tree { hashes: None, ..Tree::layers(&view) }
             }
         };
-        self.transfer(&Selection::new(&tree, &request)?, &request, copy.link)
+        let selection = Selection::new(&tree, &request)?;
+        if copy.link { self.linked(&selection, &request, original) } else { self.transfer(&selection, &request) }
     }
 
-    pub(super) fn add(&mut self, _step: usize, add: &Add) -> Result<(Key, Did)> {
+    pub(super) fn add(&mut self, add: &Add, original: &str) -> Result<(Key, Did)> {
         let whole = self.request("ADD", &add.sources, &add.destination, &add.excludes)?;
         let (chown, chmod) = (self.chown(add.chown.as_deref())?, self.chmod(add.chmod.as_deref())?);
         let checksum = add.checksum.as_deref().map(|text| self.scope.expand(text)).transpose()?;
@@ -54,7 +57,8 @@ impl Stage<'_, '_> {
         let mut fetched: Vec<Fetched> = Vec::new();
         for address in remote {
             let address = String::from_utf8_lossy(&address).into_owned();
-            let wanted = Wanted { address, checksum: checksum.clone(), keep_git_dir: add.keep_git_dir };
+            let named = whole.destination().ends_with(b"/");
+            let wanted = Wanted { address, named, checksum: checksum.clone(), keep_git_dir: add.keep_git_dir };
             fetched.push(self.job.host.fetch(&wanted)?);
         }
         let mut parts = Vec::new();
@@ -68,24 +72,54 @@ impl Stage<'_, '_> {
             parts.push(Selection::part(&self.job.plan.source(), &request)?);
         }
         let selection = Selection::join(parts)?;
-        self.transfer(&selection, &whole, add.link)
+        if add.link { self.linked(&selection, &whole, original) } else { self.transfer(&selection, &whole) }
     }
 
-    fn transfer(&self, selection: &Selection<'_>, request: &CopyRequest, link: bool) -> Result<(Key, Did)> {
+    fn transfer(&self, selection: &Selection<'_>, request: &CopyRequest) -> Result<(Key, Did)> {
         let mut key = KeyOf::step("copy");
         key.add(self.chain());
-        key.add(if link { "link" } else { "" });
-        key.add(request.destination());
-        key.add(self.job.epoch.map(|epoch| epoch.to_string()).unwrap_or_default());
-        key.add(selection.digest()?.to_string());
+        let key = self.key(key, selection, request)?;
+        if let Some(entry) = self.job.find(key) {
+            return Ok((key, Did::Found(entry)));
+        }
+        Ok((key, self.write(selection, &self.layers)?))
+    }
+
+    /// `--link`: what is written doesn't depend on the layers below, so the same layer is put on any.
+    fn linked(&self, selection: &Selection<'_>, request: &CopyRequest, original: &str) -> Result<(Key, Did)> {
+        let anywhere = self.key(KeyOf::step("linked copy"), selection, request)?;
+        let mut key = KeyOf::step("linked copy here");
+        key.add_all([self.chain(), anywhere.to_string()].into_iter());
         let key = key.finish();
         if let Some(entry) = self.job.find(key) {
             return Ok((key, Did::Found(entry)));
         }
+        let known = self.job.find(anywhere).filter(|entry| entry.made_layer);
+        if let Some(entry) = known
+            && let Some(made) = self.job.host.restack(&entry.layers, &self.layers)?
+        {
+            return Ok((key, Did::Restacked(made)));
+        }
+        let did = self.write(selection, &[])?;
+        if let Did::Changed(Some(made)) = &did {
+            // The bytes are counted where the layer is.
+            self.job.host.keep(self.entry(anywhere, Some(MadeLayer { size_bytes: 0, ..*made }), original));
+        }
+        Ok((key, did))
+    }
+
+    fn key(&self, mut key: KeyOf, selection: &Selection<'_>, request: &CopyRequest) -> Result<Key> {
+        key.add(request.destination());
+        key.add(self.job.epoch.map(|epoch| epoch.to_string()).unwrap_or_default());
+        key.add(selection.digest()?.to_string());
+        Ok(key.finish())
+    }
+
+    fn write(&self, selection: &Selection<'_>, on: &[DiffId]) -> Result<Did> {
         let _turn = self.job.turn()?;
-        let tree = self.job.host.tree(if link { &[] } else { &self.layers })?;
+        let tree = self.job.host.tree(on)?;
         selection.write(tree.root(), self.job.epoch)?;
-        Ok((key, self.adopt(tree.finish()?)?))
+        self.adopt(tree.finish()?)
     }
 
     fn request(
@@ -140,8 +174,11 @@ impl Stage<'_, '_> {
         if self.layers.is_empty() {
             return Err(Error::invalid(format!("unable to find user {user}: there are no files in an empty image")));
         }
+        let unknown = |failure: Failure| {
+            Error::invalid(failure.message.strip_prefix(PREFIX).unwrap_or(&failure.message).to_owned())
+        };
         let view = self.job.host.view(&self.layers)?;
-        let who = user::resolve_in(&view, text, &[]).map_err(|failure| Error::invalid(failure.message))?;
+        let who = user::resolve_in(&view, text, &[]).map_err(unknown)?;
         Ok((who.uid, who.gid))
     }
 }

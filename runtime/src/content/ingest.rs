@@ -39,6 +39,9 @@ pub struct Ingest {
 
 impl Ingest {
     pub(super) fn open(path: PathBuf, target: PathBuf, digest: Digest, size: u64) -> Result<Self, Error> {
+        // What a manifest says of a blob is only said.
+        let there = fs::metadata(&path).map_or(0, |meta| meta.len());
+        durable::leave_room(File::open(path.parent().unwrap_or(&path))?, size.saturating_sub(there))?;
         let mut file = loop {
             // A cancelled fetch may still be writing its last bytes: they are waited for.
             let file =

@@ -21,6 +21,7 @@ use crate::{
     id::ContainerId,
     paths::Paths,
     request::{CreateContainer, UserNamespace},
+    snapshot::inherit_root,
     undo::Undo,
     view::{Created, ImageView},
 };
@@ -107,9 +108,9 @@ impl Engine {
         for folder in &folders {
             fs::create_dir(folder).map_err(failed)?;
         }
-        // The upper folder is the container's `/`: everyone inside must be able to look.
+        // The upper folder is the container's `/`.
         let [_, _, upper, _, _] = &folders;
-        fs::set_permissions(upper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).map_err(failed)?;
+        inherit_root(upper, &self.inner.images.lowers(record.image_id)?).map_err(failed)?;
         fault::point("create.folder").map_err(failed)?;
         Ok(durable::write_staged_json(&place, VERSION, record)?)
     }

@@ -9,7 +9,7 @@ use super::{Engine, images::ImageUser, outflow::Outflow};
 use crate::{
     error::Result,
     request::{PullImage, PushImage, RegistryAuth},
-    view::{ImageRemoval, ImageSummary, ImageView, LoadedImage, Progress, PulledImage, Pushed},
+    view::{ImageRemoval, ImageSummary, ImageView, LoadedImage, Progress, PrunedImages, PulledImage, Pushed},
 };
 
 impl Engine {
@@ -136,12 +136,12 @@ impl Engine {
     ///
     /// # Errors
     /// Conflict when it is in use, in Docker's words.
-    pub fn remove_image<'a>(&'a self, name: &'a str, force: bool) -> BoxFuture<'a, Result<Vec<ImageRemoval>>> {
+    pub fn remove_image<'a>(&'a self, name: &'a str, force: bool) -> BoxFuture<'a, Result<PrunedImages>> {
         async move {
             let users = self.image_users();
-            let removals = self.inner.images.remove(name, force, &users).await?;
-            self.tell_removals(&removals);
-            Ok(removals)
+            let gone = self.inner.images.remove(name, force, &users).await?;
+            self.tell_removals(&gone.steps);
+            Ok(gone)
         }
         .boxed()
     }

@@ -18,7 +18,7 @@ use crate::{
     reference::Reference,
     registry, repositories,
     snapshot::Snapshots,
-    view::{ImageDefaults, ImageRemoval, ImageSummary, ImageView},
+    view::{ImageDefaults, ImageRemoval, ImageSummary, ImageView, PrunedImages},
 };
 
 pub use crate::image::User as ImageUser;
@@ -176,12 +176,12 @@ impl Images {
     }
 
     /// Untags, and removes what no name and no container holds. `users` are all containers.
-    pub async fn remove(&self, name: &str, force: bool, users: &[ImageUser]) -> Result<Vec<ImageRemoval>> {
+    pub async fn remove(&self, name: &str, force: bool, users: &[ImageUser]) -> Result<PrunedImages> {
         let (images, name, users) = (self.clone(), name.to_owned(), users.to_vec());
         blocking(move || images.remove_blocking(&name, force, &users)).await
     }
 
-    pub(super) fn remove_blocking(&self, name: &str, force: bool, users: &[ImageUser]) -> Result<Vec<ImageRemoval>> {
+    pub(super) fn remove_blocking(&self, name: &str, force: bool, users: &[ImageUser]) -> Result<PrunedImages> {
         let id = self.0.store.get(name)?.record.id;
         let removed = self.0.leases.unless_held(Thing::Image(id), || self.0.store.remove(name, force, users));
         let in_use = || {
@@ -192,20 +192,23 @@ impl Images {
             Error::conflict(text)
         };
         let removed = removed.ok_or_else(in_use)??;
-        let mut steps = removed.steps;
+        let mut gone = PrunedImages { steps: removed.steps, reclaimed_bytes: 0 };
         if let Err(error) = self.withdraw_offers() {
             tracing::warn!(error = error.chain(), "an image that is gone is still offered");
         }
         if let Some(image) = removed.image {
             // The image is gone for good: what fails from here on is left to the next start's sweep.
-            match fault::point("rmi.layers").map_err(Error::from_fault).and_then(|()| self.free(&image)) {
-                Ok(layers) => steps.extend(layers.into_iter().map(|chain| ImageRemoval::Deleted(chain.0))),
+            match fault::point("rmi.layers").map_err(Error::from_fault).and_then(|()| self.free_parts(&image)) {
+                Ok(freed) => {
+                    gone.steps.extend(freed.layers.into_iter().map(|chain| ImageRemoval::Deleted(chain.0)));
+                    gone.reclaimed_bytes = freed.bytes;
+                }
                 Err(error) => {
                     tracing::warn!(image = %id, error = error.chain(), "not everything of an image was freed");
                 }
             }
         }
-        Ok(steps)
+        Ok(gone)
     }
 
     /// After containers went: frees images that were removed while they used them. `in_use` are the images of all

@@ -298,14 +298,14 @@ async fn shared_layers_are_stored_once_and_freed_last() {
     place.load(&b.oci_archive(&[("io.containerd.image.name", "b:1")])).await.unwrap();
     let view = place.images.get("a:1").unwrap();
     assert!(view.summary.unique_bytes > 0 && view.summary.unique_bytes < view.summary.size_bytes);
-    let steps = place.images.remove("a:1", false, &[]).await.unwrap();
+    let steps = place.images.remove("a:1", false, &[]).await.unwrap().steps;
     let chains = oci::chains(&view.layers);
     assert_eq!(
         steps,
         [ImageRemoval::Untagged("a:1".into()), ImageRemoval::Deleted(a.id()), ImageRemoval::Deleted(chains[1].0)]
     );
     assert_eq!(file_of(&place.images, b.id()), b"b");
-    assert_eq!(place.images.remove("b:1", false, &[]).await.unwrap().len(), 4);
+    assert_eq!(place.images.remove("b:1", false, &[]).await.unwrap().steps.len(), 4);
     assert_eq!(place.leftovers(), Vec::<String>::new());
 }
 
@@ -327,7 +327,7 @@ async fn removal_follows_dockers_rules() {
         format!("conflict: unable to delete {short} (must be forced) - image is referenced in multiple repositories")
     );
     // One of two names goes, used or not.
-    let steps = place.images.remove("b:1", false, &user(true)).await.unwrap();
+    let steps = place.images.remove("b:1", false, &user(true)).await.unwrap().steps;
     assert_eq!(steps, [ImageRemoval::Untagged("b:1".into())]);
     assert_eq!(
         conflict("a:1", false, &user(true)).await,
@@ -352,11 +352,11 @@ async fn removal_follows_dockers_rules() {
         assert!(conflict(&short, true, &[]).await.contains("being used"));
     }
     // The running container keeps it, without its name.
-    let steps = place.images.remove("a:1", true, &user(true)).await.unwrap();
+    let steps = place.images.remove("a:1", true, &user(true)).await.unwrap().steps;
     assert_eq!(steps, [ImageRemoval::Untagged("a:1".into())]);
     assert_eq!(place.images.list().len(), 1);
     // A stopped one keeps the layers, out of sight, over a restart, until it goes.
-    let steps = place.images.remove(&short, true, &user(false)).await.unwrap();
+    let steps = place.images.remove(&short, true, &user(false)).await.unwrap().steps;
     assert_eq!(steps, [ImageRemoval::Deleted(id)]);
     assert!(place.images.list().is_empty() && place.images.get(&short).is_err());
     let Place { folder, images } = place;

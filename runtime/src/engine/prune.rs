@@ -17,7 +17,8 @@ use crate::{
 };
 
 impl PruneImages {
-    fn chooses(&self, image: &ImageSummary) -> bool {
+    /// Whether it takes an image that no container uses.
+    pub fn chooses(&self, image: &ImageSummary) -> bool {
         let has = |label: &String| match label.split_once('=') {
             Some((name, value)) => image.labels.get(name).is_some_and(|found| found == value),
             None => image.labels.contains_key(label),

@@ -111,11 +111,13 @@ impl Images {
             for thing in image.blobs().map(Thing::Blob).chain(image.chains.iter().copied().map(Thing::Layer)) {
                 lease.add(thing);
             }
+            let held = Held { images: self.clone(), image: Arc::clone(&image), lease: Some(lease) };
             let pushed = self.push_image(&image, &name, &to, &reporter).await;
-            drop(lease);
-            // Plain layers whose compressed ones are kept from now on.
-            let images = self.clone();
-            blocking(move || images.free_things(image.blobs().map(Thing::Blob)).map(drop)).await?;
+            blocking(move || {
+                drop(held);
+                Ok(())
+            })
+            .await?;
             let pushed = pushed?;
             reporter.told(Progress::Pushed(pushed.clone())).await;
             all.push(pushed);
@@ -199,7 +201,13 @@ impl Images {
         let blob = {
             let _turn = self.0.layers.take(image.chains[index]).await;
             let (images, image) = (self.clone(), Arc::clone(image));
-            blocking(move || images.blob_to_push(&image, index, as_it_is)).await?
+            blocking(move || {
+                let blob = images.blob_to_push(&image, index, as_it_is)?;
+                // This goes on when the push has ended, and then nobody else lets go of the plain one.
+                images.free_things(image.record.layers[index].blob.map(Thing::Blob).into_iter())?;
+                Ok(blob)
+            })
+            .await?
         };
         let source = self.source(blob.digest).await?;
         // The same layer may be in this image twice, and in another push.
@@ -306,6 +314,22 @@ impl Images {
     }
 }
 
+/// What a push holds of an image. When it ends, however it does, plain layers go whose compressed ones are kept by then.
+struct Held {
+    images: Images,
+    image: Arc<Image>,
+    lease: Option<Lease>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.lease.take());
+        if let Err(error) = self.images.free_things(self.image.blobs().map(Thing::Blob)) {
+            tracing::warn!(error = error.chain(), "a layer's plain blob stays until the next start");
+        }
+    }
+}
+
 /// A new manifest for these layers: in Docker's dialect, which every registry takes, unless a layer is of a kind it has
 /// no word for.
 pub(in crate::engine) fn manifest(config: Digest, config_bytes: u64, blobs: &[Blob]) -> Result<Ready> {
@@ -316,6 +340,7 @@ pub(in crate::engine) fn manifest(config: Digest, config_bytes: u64, blobs: &[Bl
             snapshot::Compression::Gzip => format!("{OCI_LAYER}+gzip"),
             snapshot::Compression::Zstd => format!("{OCI_LAYER}+zstd"),
             snapshot::Compression::Xz => format!("{OCI_LAYER}+xz"),
+            snapshot::Compression::Bzip2 => format!("{OCI_LAYER}+bzip2"),
             snapshot::Compression::Plain => OCI_LAYER.to_owned(),
         };
         descriptor(&media_type, blob.digest, blob.size)

@@ -25,6 +25,7 @@ use crate::{
     error::{Error, Result},
     lease::Lease,
     paths::Paths,
+    snapshot::inherit_root,
     sys::mount::{Writable, detached_overlay},
 };
 
@@ -95,6 +96,7 @@ impl Engine {
         let home = self.scratch_home()?;
         pad(&home.folder, &mut lowers, 1)?;
         let (upper, work) = (folder(&home.folder, "upper")?, folder(&home.folder, "work")?);
+        inherit_root(&upper, &lowers).map_err(failed)?;
         let writable = Writable { upper: &upper, work: &work, volatile: true };
         let root = detached_overlay(&lowers, Some(writable)).map_err(failed)?;
         Ok(Scratch { root, upper, home, _lease: lease })

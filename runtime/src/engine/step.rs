@@ -44,6 +44,7 @@ use crate::{
     logs::{self, Output, Position, Stop},
     monitor::protocol::{ExitReport, Made},
     request::{CreateContainer, Limits, LogLimits, NetworkMode, Rlimit, SeccompProfile},
+    snapshot::inherit_root,
     spec,
     view::{ImageDefaults, Stream},
 };
@@ -178,7 +179,7 @@ impl Engine {
         let engine = self.clone();
         let id = container.id().clone();
         let (lowers, mounts) = blocking(move || {
-            let mounts = engine.step_folders(&id, sources)?;
+            let mounts = engine.step_folders(&id, &lowers, sources)?;
             fault::point("step.folder").map_err(failed)?;
             let empty = engine.inner.paths.container(&id).join("empty");
             Ok((if lowers.is_empty() { vec![empty] } else { lowers }, mounts))
@@ -279,7 +280,12 @@ impl Engine {
     }
 
     /// Nothing is synced: a step is worth nothing after a crash.
-    fn step_folders(&self, id: &ContainerId, mut sources: Vec<spec::Mount>) -> Result<Vec<spec::Mount>> {
+    fn step_folders(
+        &self,
+        id: &ContainerId,
+        lowers: &[PathBuf],
+        mut sources: Vec<spec::Mount>,
+    ) -> Result<Vec<spec::Mount>> {
         let home = self.inner.paths.container(id);
         let rootfs = self.inner.paths.rootfs(id);
         for folder in
@@ -287,9 +293,8 @@ impl Engine {
         {
             fs::create_dir(folder).map_err(failed)?;
         }
-        for open in [rootfs.join("upper"), home.join("empty")] {
-            fs::set_permissions(open, std::os::unix::fs::PermissionsExt::from_mode(0o755)).map_err(failed)?;
-        }
+        inherit_root(&rootfs.join("upper"), lowers).map_err(failed)?;
+        inherit_root(&home.join("empty"), &[]).map_err(failed)?;
         fs::create_dir(self.inner.paths.log(id)).map_err(failed)?;
         for (number, mount) in sources.iter_mut().enumerate() {
             if let spec::MountSource::Overlay { writable: Some(writable), .. } = &mut mount.source {

@@ -5,6 +5,7 @@
 //! that a digest can show.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, HashMap},
     fs::File,
     io::{self, Read, Write},
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     digest::{DiffId, Digest, ImageId},
+    durable,
     meter::{Metered, TAR_HEADER_BYTES},
     oci::{self, Config, Descriptor, Document, Index, Platform},
     reference::Reference,
@@ -27,6 +29,10 @@ const MAX_ENTRIES: usize = 100_000;
 const MAX_LINKS: usize = 16;
 const MAX_INDEX_DEPTH: usize = 3;
 const COPY_BYTES: usize = 256 << 10;
+/// Longest name of a file in an archive, and of what a link leads to.
+const MAX_NAME_BYTES: usize = 4096;
+/// Bytes of all documents read, each time they are: what manifests name again and again is limited too.
+const MAX_READ_BYTES: u64 = 64 << 20;
 
 /// Why an archive can't be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +60,7 @@ pub enum Error {
 impl From<Error> for crate::error::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::Store(source) => crate::durable::io_error("an archive can't be stored", source.kind(), source),
+            Error::Store(source) => durable::io_error("an archive can't be stored", source.kind(), source),
             error => Self::invalid(error.to_string()),
         }
     }
@@ -81,6 +87,7 @@ pub struct Stored {
 #[derive(Debug)]
 pub struct Archive {
     nodes: HashMap<String, Node>,
+    read: Cell<u64>,
 }
 
 /// An image in an archive.
@@ -151,20 +158,25 @@ impl Archive {
             if number >= MAX_ENTRIES {
                 return Err(Error::Invalid(format!("more than {MAX_ENTRIES} entries")));
             }
+            let kind = entry.header().entry_type();
+            if kind.is_gnu_sparse() {
+                return Err(Error::Invalid("it has a sparse file".to_owned()));
+            }
             // Image archives have no other names than plain ones; what has is not ours.
-            let name = std::str::from_utf8(&entry.path_bytes()).ok().and_then(clean);
+            let fits = |name: &[u8]| name.len() <= MAX_NAME_BYTES;
+            let name =
+                std::str::from_utf8(&entry.path_bytes()).ok().filter(|name| fits(name.as_bytes())).and_then(clean);
             let Some(name) = name else {
                 io::copy(&mut entry, &mut io::sink()).map_err(Error::from)?;
                 continue;
             };
-            let kind = entry.header().entry_type();
             let node = if kind.is_file() || kind.is_contiguous() {
                 let size = entry.size();
                 let path = folder.join(number.to_string());
                 let digest = store(&mut entry, &path, size, &mut buffer)?;
                 Node::File(Stored { path, digest, size })
             } else if kind.is_symlink() || kind.is_hard_link() {
-                let target = entry.link_name_bytes().unwrap_or_default();
+                let target = entry.link_name_bytes().filter(|target| fits(target)).unwrap_or_default();
                 let Ok(target) = std::str::from_utf8(&target) else { continue };
                 // A hard link's target is named from the root, a symbolic one's from its own folder.
                 let above = name.rsplit_once('/').map_or("", |(above, _)| above);
@@ -177,7 +189,7 @@ impl Archive {
             };
             nodes.insert(name, node);
         }
-        Ok(Self { nodes })
+        Ok(Self { nodes, read: Cell::new(0) })
     }
 
     fn file(&self, name: &str) -> Option<&Stored> {
@@ -199,6 +211,10 @@ impl Archive {
         let stored = self.needed(name)?;
         if stored.size > limit {
             return Err(Error::Invalid(format!("{name} is larger than {limit} bytes")));
+        }
+        self.read.set(self.read.get() + stored.size);
+        if self.read.get() > MAX_READ_BYTES {
+            return Err(Error::Invalid(format!("its documents are larger than {MAX_READ_BYTES} bytes")));
         }
         std::fs::read(&stored.path).map_err(Error::Store)
     }
@@ -358,6 +374,7 @@ fn annotated(descriptor: &Descriptor) -> Option<Reference> {
 
 fn store(entry: &mut impl Read, path: &Path, size: u64, buffer: &mut [u8]) -> Result<Digest, Error> {
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path).map_err(Error::Store)?;
+    durable::leave_room(&file, size).map_err(Error::Store)?;
     let mut hash = Sha256::new();
     let mut done = 0;
     loop {

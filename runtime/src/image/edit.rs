@@ -7,15 +7,33 @@
 use std::{path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    digest::DiffId,
+    digest::{DiffId, Digest},
     oci::{Error, MAX_LAYERS, Platform},
 };
 
 /// What classic builders wrote about the container an image was made from, and what names the old image.
-const OLD: [&str; 7] = ["container", "container_config", "docker_version", "id", "parent", "Size", "throwaway"];
+const OLD: [&str; 8] =
+    ["container", "container_config", "docker_version", "id", "parent", "Size", "throwaway", RECORDED];
+
+/// The key of the build steps an image was made by; no other program knows it, and registries keep what they don't know.
+const RECORDED: &str = "darsena.build.steps";
+
+/// A build step an image was made by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// What its result is found by.
+    pub key: Digest,
+    /// How many of the image's layers there were after it.
+    pub layers: usize,
+    /// The last of them is its own.
+    pub made_layer: bool,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
 
 /// A config that is being written.
 #[derive(Clone, Debug, PartialEq)]
@@ -353,10 +371,26 @@ impl ConfigEditor {
         }
     }
 
+    /// Notes a build step, once its layer is there.
+    pub fn record(&mut self, key: Digest, made_layer: bool, made_at: Timestamp) {
+        let step = Recorded { key, layers: self.layers().len(), made_layer, made_at };
+        let recorded = self.document.entry(RECORDED).or_insert_with(|| json!([]));
+        if let (Some(recorded), Ok(step)) = (recorded.as_array_mut(), serde_json::to_value(step)) {
+            recorded.push(step);
+        }
+    }
+
     /// The config, to be stored; its digest is the image's id.
     pub fn to_bytes(&self) -> Vec<u8> {
         Value::Object(self.document.clone()).to_string().into_bytes()
     }
+}
+
+/// The build steps an image says it was made by.
+pub fn recorded(config: &[u8]) -> Vec<Recorded> {
+    let document: Map<String, Value> = serde_json::from_slice(config).unwrap_or_default();
+    let steps = document.get(RECORDED).and_then(Value::as_array).into_iter().flatten();
+    steps.filter_map(|step| Recorded::deserialize(step).ok()).collect()
 }
 
 fn put(into: &mut Map<String, Value>, key: &str, value: impl Into<Value>, nothing: bool) {
@@ -371,7 +405,7 @@ fn put(into: &mut Map<String, Value>, key: &str, value: impl Into<Value>, nothin
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{digest::Digest, oci::Config};
+    use crate::oci::Config;
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
@@ -416,6 +450,12 @@ mod tests {
             r#""rootfs":{"diff_ids":["LAYER"],"type":"layers"},"variant":"v8"}"#,
         );
         assert_eq!(text, expected.replace("LAYER", &layer.0.to_string()));
+        let mut built = editor.clone();
+        built.record(layer.0, true, at);
+        let with_steps = built.to_bytes();
+        assert_eq!(recorded(&with_steps), [Recorded { key: layer.0, layers: 1, made_layer: true, made_at: at }]);
+        assert_eq!(ConfigEditor::of(&with_steps).unwrap().to_bytes(), text.as_bytes(), "a child has its own steps");
+        assert!(recorded(br#"{"darsena.build.steps":[1,{"key":"x"}]}"#).is_empty() && recorded(b"{").is_empty());
         let config = Config::parse(text.as_bytes()).unwrap();
         assert_eq!((config.diff_ids(), config.platform()), (&[layer][..], platform));
         assert_eq!(ConfigEditor::of(text.as_bytes()).unwrap(), editor);

@@ -33,8 +33,8 @@ pub(super) const TRIES: u32 = 5;
 /// Connections that bring this much may break as often as they like.
 pub(super) const PROGRESS_BYTES: u64 = 1 << 20;
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
-/// Chunks on their way to the disk; when full the network waits.
-const CHUNKS: usize = 64;
+/// Chunks on their way to the disk; when full the network waits. One may have some hundred KiB, and each blob has these.
+const CHUNKS: usize = 16;
 
 /// Where a blob goes. Sync: it is used from a thread that may wait for the disk.
 pub trait Sink: Send + 'static {
@@ -174,9 +174,9 @@ impl Repository {
             }
         }
         if let Some(length) = response.content_length()
-            && sink.offset() + length > descriptor.size
+            && sink.offset().saturating_add(length) > descriptor.size
         {
-            let found = sink.offset() + length;
+            let found = sink.offset().saturating_add(length);
             return Err(Error::BlobSize { host, digest: descriptor.digest, found, wanted: descriptor.size });
         }
         let mut at = sink.offset();

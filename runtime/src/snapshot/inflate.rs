@@ -1,7 +1,15 @@
-//! Layers and archives come plain, gzip, zstd or xz; the first bytes tell.
+//! Layers and archives come plain, gzip, zstd, xz or bzip2; the first bytes tell. What swells out of all proportion is
+//! refused.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::{
+    io::{self, BufRead, BufReader, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 use liblzma::{
     bufread::XzDecoder,
@@ -14,6 +22,10 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 /// Memory an xz stream may ask for: twice what `xz -9` needs.
 const XZ_MEMORY: u64 = 128 << 20;
 
+/// Plain bytes a stream may always have, and how many more times than its compressed bytes beyond that.
+const FREE_PLAIN_BYTES: u64 = 4 << 30;
+const MAX_RATIO: u64 = 500;
+
 /// How bytes are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -25,6 +37,8 @@ pub enum Compression {
     Zstd,
     /// xz streams.
     Xz,
+    /// bzip2, one or many streams.
+    Bzip2,
 }
 
 /// A reader of the plain bytes, and what it undoes.
@@ -32,12 +46,16 @@ pub struct Inflate<'a> {
     /// What the first bytes said.
     pub compression: Compression,
     reader: Box<dyn Read + Send + 'a>,
+    taken: Arc<AtomicU64>,
+    plain: u64,
 }
 
 impl<'a> Inflate<'a> {
     /// Looks at the first bytes.
     pub fn new(from: impl Read + Send + 'a) -> io::Result<Self> {
-        let mut from = BufReader::with_capacity(256 << 10, Chained::peek(from)?);
+        let taken = Arc::new(AtomicU64::new(0));
+        let from = Counted { from: Chained::peek(from)?, taken: Arc::clone(&taken) };
+        let mut from = BufReader::with_capacity(256 << 10, from);
         let magic = from.fill_buf()?;
         let (compression, reader): (_, Box<dyn Read + Send + 'a>) = match magic {
             [0x1f, 0x8b, ..] => (Compression::Gzip, Box::new(MultiGzDecoder::new(from))),
@@ -50,20 +68,37 @@ impl<'a> Inflate<'a> {
                 let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?;
                 (Compression::Xz, Box::new(XzDecoder::new_stream(from, stream)))
             }
-            [b'B', b'Z', b'h', b'1'..=b'9', ..] => return Err(unsupported("bzip2")),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, ..] => {
+                (Compression::Bzip2, Box::new(MultiBzDecoder::new(from)))
+            }
             _ => (Compression::Plain, Box::new(from)),
         };
-        Ok(Self { compression, reader })
+        Ok(Self { compression, reader, taken, plain: 0 })
     }
-}
-
-fn unsupported(name: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, format!("{name} compression is not supported, use gzip, zstd or xz"))
 }
 
 impl Read for Inflate<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.reader.read(into)
+        let n = self.reader.read(into)?;
+        self.plain += n as u64;
+        if self.plain > FREE_PLAIN_BYTES && self.plain / MAX_RATIO > self.taken.load(Ordering::Relaxed) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it inflates to far more than it should"));
+        }
+        Ok(n)
+    }
+}
+
+/// Counts what is taken from the compressed side.
+struct Counted<R> {
+    from: R,
+    taken: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.from.read(into)?;
+        self.taken.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
     }
 }
 
@@ -122,6 +157,12 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn bzip2(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
     fn inflate(bytes: &[u8]) -> io::Result<(Compression, Vec<u8>)> {
         let mut reader = Inflate::new(bytes)?;
         let mut plain = Vec::new();
@@ -135,6 +176,9 @@ mod tests {
         assert_eq!(inflate(b"").unwrap(), (Compression::Plain, Vec::new()));
         let members = [gzip(b"one "), gzip(b"two")].concat();
         assert_eq!(inflate(&members).unwrap(), (Compression::Gzip, b"one two".to_vec()));
+        let streams = [bzip2(b"one "), bzip2(b"two"), bzip2(b"")].concat();
+        assert_eq!(inflate(&streams).unwrap(), (Compression::Bzip2, b"one two".to_vec()));
+        assert_eq!(inflate(&bzip2(b"")).unwrap(), (Compression::Bzip2, Vec::new()));
         let skippable = [0x52, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9];
         let frames =
             [zstd::encode_all(&b"one "[..], 1).unwrap(), skippable.to_vec(), zstd::encode_all(&b"two"[..], 1).unwrap()];
@@ -155,7 +199,11 @@ mod tests {
             assert!(inflate(&whole[..cut]).is_err(), "cut at {cut}");
         }
         assert!(inflate(&[whole, b"garbage".to_vec()].concat()).is_err());
-        assert_eq!(inflate(b"BZh9").unwrap_err().kind(), io::ErrorKind::Unsupported);
+        let whole = bzip2(&vec![5; 100_000]);
+        for cut in [6, 20, whole.len() - 1] {
+            assert!(inflate(&whole[..cut]).is_err(), "cut at {cut}");
+        }
+        assert!(inflate(&[whole, b"garbage".to_vec()].concat()).is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{CString, OsStr},
-    io::{self, Read},
+    io,
     os::fd::BorrowedFd,
 };
 
@@ -14,8 +14,8 @@ use nix::{
     },
     unistd::{Gid, Uid, fchownat},
 };
-use tar::Entry;
 
+use super::entries::{self, Head};
 use crate::sys::path::set_xattr_at;
 
 /// What is known of an entry besides its kind.
@@ -33,32 +33,33 @@ pub struct Meta {
 }
 
 /// Reads the headers. What steers the host's overlay is left out.
-pub fn meta<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<Meta> {
+pub fn meta(head: &Head) -> io::Result<Meta> {
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
-    let header = entry.header();
-    let id = |id: u64| u32::try_from(id).map_err(|_| invalid("owner id out of range"));
-    let fields = header.as_old();
+    let (header, fields) = (&head.header, head.header.as_old());
+    let id = |key: &[u8], field: &[u8], parse: &dyn Fn() -> io::Result<u64>| {
+        let id = match head.record(key) {
+            Some(text) => entries::number(text),
+            None => Some(number(field, parse)?),
+        };
+        id.and_then(|id| u32::try_from(id).ok()).ok_or_else(|| invalid("owner id out of range"))
+    };
     let mode = number(&fields.mode, || header.mode().map(u64::from))?;
     let mut meta = Meta {
-        uid: Uid::from_raw(id(number(&fields.uid, || header.uid())?)?),
-        gid: Gid::from_raw(id(number(&fields.gid, || header.gid())?)?),
+        uid: Uid::from_raw(id(b"uid", &fields.uid, &|| header.uid())?),
+        gid: Gid::from_raw(id(b"gid", &fields.gid, &|| header.gid())?),
         mode: Mode::from_bits_truncate(mode as u32 & 0o7777),
         mtime: TimeSpec::new(i64::try_from(number(&fields.mtime, || header.mtime())?).unwrap_or_default(), 0),
         xattrs: Vec::new(),
     };
-    let Some(extensions) = entry.pax_extensions()? else { return Ok(meta) };
-    for extension in extensions {
-        let extension = extension?;
-        let key = extension.key_bytes();
-        if key == b"mtime" {
-            if let Some(mtime) = extension.value().ok().and_then(time) {
-                meta.mtime = mtime;
-            }
-        } else if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+    if let Some(mtime) = head.record(b"mtime").and_then(|text| time(std::str::from_utf8(text).ok()?)) {
+        meta.mtime = mtime;
+    }
+    for (key, value) in &head.records {
+        if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
             // `trusted` steers the host's overlay; an image has no say there.
             if !name.starts_with(b"trusted.") {
                 let name = CString::new(name).map_err(|_| invalid("attribute name with a NUL byte"))?;
-                meta.xattrs.push((name, extension.value_bytes().to_vec()));
+                meta.xattrs.push((name, value.clone()));
             }
         } else if key.starts_with(b"GNU.sparse.") {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "PAX sparse files are not supported"));

@@ -13,12 +13,14 @@
 mod adopt;
 mod apply;
 mod changes;
+mod entries;
 mod header;
 mod inflate;
 mod meta;
 pub mod pack;
 mod parents;
 mod pipe;
+mod root;
 mod tree;
 mod untar;
 
@@ -38,6 +40,7 @@ pub use self::{
     changes::changes,
     inflate::{Compression, Inflate},
     pipe::pipe,
+    root::{inherit as inherit_root, is_changed as root_is_changed},
     tree::{disk_usage, is_empty_folder},
     untar::{Error as UntarError, Limits, Rules, unpack},
 };

@@ -28,12 +28,13 @@ use nix::{
     },
     unistd::{Gid, Uid, fchown, linkat, symlinkat},
 };
-use tar::{Entry, EntryType};
+use tar::EntryType;
 
 use super::{
+    entries::{Entries, Head},
     meta::{Meta, folder_meta, meta, node_meta, set_xattrs},
     parents::{OPAQUE, Parents, existing, is_whiteout},
-    tree,
+    root, tree,
 };
 use crate::{
     meter::{Metered, TAR_HEADER_BYTES},
@@ -43,6 +44,8 @@ use crate::{
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE_MARK: &[u8] = b".wh..wh..opq";
 const COPY_BYTES: usize = 128 << 10;
+/// What it takes to remember a folder's time, besides its name.
+const FOLDER_BYTES: usize = 48;
 
 /// What a layer may cost at most.
 #[derive(Clone, Copy, Debug)]
@@ -53,13 +56,15 @@ pub struct Limits {
     pub bytes: u64,
     /// Folders on the way to an entry.
     pub depth: usize,
+    /// Bytes of memory for the names of folders, which are kept to the end.
+    pub name_bytes: usize,
     /// Share of the file system to leave free, in percent.
     pub free_percent: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 1_000_000, bytes: 256 << 30, depth: 256, free_percent: 5 }
+        Self { entries: 1_000_000, bytes: 256 << 30, depth: 256, name_bytes: 128 << 20, free_percent: 5 }
     }
 }
 
@@ -130,7 +135,7 @@ pub fn unpack(
     rules: Rules,
 ) -> Result<(), Error> {
     let (from, budget) = Metered::new(from);
-    let mut archive = tar::Archive::new(from);
+    let mut entries = Entries::new(from);
     let mut writer = Writer {
         root,
         trash,
@@ -138,20 +143,20 @@ pub fn unpack(
         rules,
         parents: Parents::default(),
         folder_times: Vec::new(),
+        folder_bytes: 0,
+        root_is_said: false,
         entries: 0,
         bytes: 0,
         unchecked: u64::MAX,
         buffer: vec![0; COPY_BYTES],
     };
-    let mut entries = archive.entries().map_err(Error::Read)?;
     loop {
         budget.set(TAR_HEADER_BYTES);
-        let Some(entry) = entries.next() else { break };
+        let Some(head) = entries.next().map_err(Error::Read)? else { break };
         budget.lift();
-        let mut entry = entry.map_err(Error::Read)?;
-        writer.entry(&mut entry)?;
+        writer.entry(&head, &mut entries)?;
         // What an entry without content carries is not for us, and must not count as a header.
-        io::copy(&mut entry, &mut io::sink()).map_err(Error::Read)?;
+        entries.skip().map_err(Error::Read)?;
     }
     writer.finish()
 }
@@ -163,6 +168,8 @@ struct Writer<'a> {
     rules: Rules,
     parents: Parents,
     folder_times: Vec<(Vec<u8>, TimeSpec)>,
+    folder_bytes: usize,
+    root_is_said: bool,
     entries: u64,
     bytes: u64,
     unchecked: u64,
@@ -189,27 +196,32 @@ fn clean(path: &[u8]) -> Option<Vec<&[u8]>> {
 }
 
 impl Writer<'_> {
-    fn entry<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), Error> {
-        let path = entry.path_bytes().into_owned();
-        let refused = |why| Error::Refused { entry: shown(&path), why };
-        let failed = |source: io::Error| Error::Entry { entry: shown(&path), source };
+    fn entry(&mut self, head: &Head, content: &mut impl Read) -> Result<(), Error> {
+        let path = &head.path[..];
+        let refused = |why| Error::Refused { entry: shown(path), why };
+        let failed = |source: io::Error| Error::Entry { entry: shown(path), source };
 
         self.entries += 1;
         if self.entries > self.limits.entries {
             return Err(Error::Limit(format!("{} entries", self.limits.entries)));
         }
-        let kind = entry.header().entry_type();
+        // Of whatever kind it is: the holes of a sparse one cost nothing to claim, and time to read.
+        if head.size > self.limits.bytes.saturating_sub(self.bytes) {
+            return Err(Error::Limit(format!("{} bytes", self.limits.bytes)));
+        }
+        self.bytes += head.size;
+        let kind = head.header.entry_type();
         if matches!(kind, EntryType::XGlobalHeader) {
             return Ok(());
         }
         if path.contains(&0) {
             return Err(refused("its name has a NUL byte"));
         }
-        let mut parts = clean(&path).ok_or_else(|| refused("its path leads out of the layer"))?;
+        let mut parts = clean(path).ok_or_else(|| refused("its path leads out of the layer"))?;
         if parts.len() > self.limits.depth {
             return Err(refused("too many folders deep"));
         }
-        let mut meta = meta(entry).map_err(&failed)?;
+        let mut meta = meta(head).map_err(&failed)?;
         if let Some((uid, gid)) = self.rules.owner {
             (meta.uid, meta.gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
         }
@@ -222,8 +234,8 @@ impl Writer<'_> {
                     let base = self.rules.base.clone();
                     let folder = self.parents.get(self.root, &base).map_err(failed)?;
                     folder_meta(folder.as_fd(), OsStr::new("."), &meta).map_err(failed)?;
-                    self.folder_times.push((base, meta.mtime));
-                    Ok(())
+                    self.root_is_said = true;
+                    self.remember_time(base, meta.mtime)
                 }
                 _ => Err(refused("the root must be a folder")),
             };
@@ -243,17 +255,13 @@ impl Writer<'_> {
                     whole.push(b'/');
                 }
                 whole.extend_from_slice(name.as_bytes());
-                self.folder_times.push((whole, meta.mtime));
+                self.remember_time(whole, meta.mtime)?;
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                if entry.size() > self.limits.bytes.saturating_sub(self.bytes) {
-                    return Err(Error::Limit(format!("{} bytes", self.limits.bytes)));
-                }
-                self.bytes += entry.size();
-                self.file(parent, name, entry, &meta, &path)?;
+                self.file(parent, name, head, content, &meta)?;
             }
             EntryType::Link => {
-                let target = link_target(entry).ok_or_else(|| refused("a hard link without target"))?;
+                let target = link_target(head).ok_or_else(|| refused("a hard link without target"))?;
                 let mut parts = clean(&target).ok_or_else(|| refused("its target is outside the layer"))?;
                 let Some(old) = parts.pop() else { return Err(refused("a hard link to the root")) };
                 let old_parent = self.below_base(&parts);
@@ -262,7 +270,7 @@ impl Writer<'_> {
                 self.link(old_parent.as_fd(), old, parent, name).map_err(failed)?;
             }
             EntryType::Symlink => {
-                let target = link_target(entry).ok_or_else(|| refused("a symbolic link without target"))?;
+                let target = link_target(head).ok_or_else(|| refused("a symbolic link without target"))?;
                 let target = OsStr::from_bytes(&target);
                 self.make(parent, name, || symlinkat(target, parent, name)).map_err(failed)?;
                 node_meta(parent, name, &meta, false).map_err(failed)?;
@@ -274,7 +282,7 @@ impl Writer<'_> {
                 let (flag, device) = match kind {
                     EntryType::Fifo => (SFlag::S_IFIFO, 0),
                     kind => {
-                        let header = entry.header();
+                        let header = &head.header;
                         let major = header.device_major().map_err(failed)?.unwrap_or_default();
                         let minor = header.device_minor().map_err(failed)?.unwrap_or_default();
                         let flag = if kind == EntryType::Char { SFlag::S_IFCHR } else { SFlag::S_IFBLK };
@@ -286,6 +294,16 @@ impl Writer<'_> {
             }
             _ => return Err(refused("its kind is not known")),
         }
+        Ok(())
+    }
+
+    /// A folder's time is set when nothing more is written into it.
+    fn remember_time(&mut self, folder: Vec<u8>, mtime: TimeSpec) -> Result<(), Error> {
+        self.folder_bytes += folder.len() + FOLDER_BYTES;
+        if self.folder_bytes > self.limits.name_bytes {
+            return Err(Error::Limit(format!("{} bytes of folder names", self.limits.name_bytes)));
+        }
+        self.folder_times.push((folder, mtime));
         Ok(())
     }
 
@@ -333,23 +351,23 @@ impl Writer<'_> {
         folder_meta(parent, name, meta)
     }
 
-    fn file<R: Read>(
+    fn file(
         &mut self,
         parent: BorrowedFd<'_>,
         name: &OsStr,
-        entry: &mut Entry<'_, R>,
+        head: &Head,
+        content: &mut impl Read,
         meta: &Meta,
-        path: &[u8],
     ) -> Result<(), Error> {
-        let failed = |source: io::Error| Error::Entry { entry: shown(path), source };
+        let failed = |source: io::Error| Error::Entry { entry: shown(&head.path), source };
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let create = || openat(parent, name, flags, Mode::S_IRUSR | Mode::S_IWUSR);
         let mut file = File::from(self.make(parent, name, create).map_err(failed)?);
-        let sparse = entry.header().entry_type().is_gnu_sparse();
-        let size = entry.size();
+        let sparse = head.header.entry_type().is_gnu_sparse();
+        let size = head.size;
         let mut done = 0;
         loop {
-            let n = entry.read(&mut self.buffer).map_err(Error::Read)?;
+            let n = content.read(&mut self.buffer).map_err(Error::Read)?;
             if n == 0 {
                 break;
             }
@@ -401,6 +419,9 @@ impl Writer<'_> {
     }
 
     fn finish(self) -> Result<(), Error> {
+        if self.rules.whiteouts && !self.root_is_said {
+            root::leave_unsaid(self.root).map_err(|source| Error::Entry { entry: "/".to_owned(), source })?;
+        }
         for (path, mtime) in self.folder_times.iter().rev() {
             let path = if path.is_empty() { OsStr::new(".") } else { OsStr::from_bytes(path) };
             // A folder may have been replaced by a later entry: then there is nothing to do.
@@ -437,9 +458,8 @@ fn whiteout(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Result<(), &'stat
     Ok(Ok(()))
 }
 
-fn link_target<R: Read>(entry: &Entry<'_, R>) -> Option<Vec<u8>> {
-    let target = entry.link_name_bytes()?;
-    (!target.is_empty() && !target.contains(&0)).then(|| target.into_owned())
+fn link_target(head: &Head) -> Option<Vec<u8>> {
+    head.link.clone().filter(|target| !target.is_empty() && !target.contains(&0))
 }
 
 #[cfg(test)]

@@ -315,6 +315,10 @@ fn bombs_are_stopped_early() {
     let limited = |limits: Limits, tar: &[u8]| Place::new().untar_with(tar, limits).unwrap_err();
     let few = Limits { entries: 2, ..Limits::default() };
     assert!(matches!(limited(few, &Tar::new().file("a", "").file("b", "").file("c", "").done()), Error::Limit(_)));
+    let named = Limits { name_bytes: 200, ..Limits::default() };
+    let folders = Tar::new().dir("a").dir("b").dir("c").dir("d").dir("a").done();
+    let error = Place::new().untar_with(&folders, named).unwrap_err().to_string();
+    assert_eq!(error, "layer exceeds the limit of 200 bytes of folder names");
     let small = Limits { bytes: 10, ..Limits::default() };
     assert!(matches!(limited(small, &Tar::new().file("a", "123456").file("b", "123456").done()), Error::Limit(_)));
     // A file that claims an exabyte: refused before a byte of it is read.

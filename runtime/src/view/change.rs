@@ -24,7 +24,7 @@ pub enum ChangeKind {
     Deleted = 2,
 }
 
-/// What a prune of images took away.
+/// What a removal or a prune of images took away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrunedImages {
     /// Names taken off, images and layers removed.

@@ -11,13 +11,17 @@ use runtime::{error::Error, request::PruneImages, view::ImageSummary};
 
 use super::{
     error::{Failure, Result},
-    filters::{Filters, glob},
+    filters::Filters,
     json,
     model::image::{Image, Removal, Summary, history},
     push,
     query::{Query, moment},
 };
-use crate::{app::App, auth::actor::Actor, ops};
+use crate::{
+    app::App,
+    auth::actor::Actor,
+    ops::{self, image_choice::Choice},
+};
 
 const FILTERS: &[&str] = &["before", "dangling", "label", "reference", "since", "until"];
 
@@ -54,30 +58,15 @@ fn select<'a>(
     window: Window,
     shared_size: bool,
 ) -> Result<Vec<Summary<'a>>> {
-    let dangling = filters.flag("dangling")?;
-    let patterns = filters.values("reference");
-    let named = |name: &&str| {
-        let bare = name.split_once('@').map_or_else(
-            || name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(*name, |(bare, _)| bare),
-            |(bare, _)| bare,
-        );
-        patterns.is_empty() || patterns.iter().any(|pattern| glob(pattern, name) || glob(pattern, bare))
+    let choice = Choice {
+        references: filters.values("reference").to_vec(),
+        dangling: filters.flag("dangling")?,
+        labels: filters.values("label").to_vec(),
+        since: window.since,
+        before: window.before,
     };
-    let mut chosen = Vec::with_capacity(images.len());
-    for image in images {
-        let created = image.created_at.unwrap_or(Timestamp::UNIX_EPOCH);
-        let tags: Vec<_> = image.tags.iter().map(String::as_str).filter(named).collect();
-        let digests: Vec<_> = image.digests.iter().map(String::as_str).filter(named).collect();
-        if dangling.is_none_or(|wanted| wanted == image.tags.is_empty())
-            && (patterns.is_empty() || !(tags.is_empty() && digests.is_empty()))
-            && filters.labels(&image.labels)
-            && window.since.is_none_or(|since| created > since)
-            && window.before.is_none_or(|before| created < before)
-        {
-            chosen.push(Summary::of(image, tags, digests, shared_size));
-        }
-    }
-    Ok(chosen)
+    let summary = |image| choice.names(image).map(|names| Summary::of(image, names.tags, names.digests, shared_size));
+    Ok(images.iter().filter_map(summary).collect())
 }
 
 pub(super) async fn read(
@@ -124,8 +113,8 @@ pub(super) async fn remove(
 
 /// For names that the API has paths of, too.
 pub(super) async fn remove_named(app: App, actor: Actor, name: &str, query: Query) -> Result<Response> {
-    let steps = ops::images::remove(&app, &actor, name, query.flag("force")).await?;
-    json(&steps.iter().map(Removal).collect::<Vec<_>>())
+    let gone = ops::images::remove(&app, &actor, name, query.flag("force")).await?;
+    json(&gone.steps.iter().map(Removal).collect::<Vec<_>>())
 }
 
 const PRUNE_FILTERS: &[&str] = &["dangling", "label", "label!", "until"];

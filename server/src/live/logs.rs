@@ -1,7 +1,8 @@
 //! `/live/containers/{name}/logs`: lines as they come, in batches of 50 ms.
 //!
-//! A batch is JSON: `[{"t": time, "s": "out" | "err", "line": text}]`; a gap is `{"skipped": lines}` in its place. A slow
-//! reader loses lines and is told how many; the container is never slowed.
+//! A batch is JSON: `[{"t": time, "s": "out" | "err", "line": text}]`; a gap is `{"skipped": lines, "from": time, "after":
+//! lines}` in its place: its first line's time, and how many lines of that time come before it. A slow reader loses lines
+//! and is told how many and which; the container is never slowed.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -26,8 +27,8 @@ use crate::{app::App, ops};
 
 /// Between two batches.
 const BATCH: Duration = Duration::from_millis(50);
-/// Lines that may wait for a slow reader; older ones are skipped.
-const WAITING: usize = 5000;
+/// Lines that may wait for a slow reader; older ones are skipped. Less than a page keeps, or it would never show the gap.
+const WAITING: usize = 2000;
 /// Longest text of one line in a page.
 const LINE_BYTES: usize = 16 * 1024;
 
@@ -85,14 +86,22 @@ fn shown(event: LogEvent) -> Value {
 struct Waiting {
     lines: VecDeque<Value>,
     skipped: u64,
+    from: Value,
+    after: u64,
+    /// The last line sent: its time, and how many of that time were sent.
+    edge: (Value, u64),
 }
 
 impl Waiting {
     fn push(&mut self, line: Value) {
         self.lines.push_back(line);
         if self.lines.len() > WAITING {
-            self.lines.pop_front();
+            let gone = self.lines.pop_front().unwrap_or_default();
             self.skipped += 1;
+            if self.from.is_null() {
+                self.from = gone["t"].clone();
+                self.after = if self.edge.0 == self.from { self.edge.1 } else { 0 };
+            }
         }
     }
 
@@ -102,7 +111,18 @@ impl Waiting {
         }
         let mut batch: Vec<Value> = Vec::new();
         if self.skipped > 0 {
-            batch.push(json!({ "skipped": std::mem::take(&mut self.skipped) }));
+            let (skipped, from) = (std::mem::take(&mut self.skipped), self.from.take());
+            if from == self.edge.0 {
+                self.edge.1 += skipped;
+            }
+            batch.push(json!({ "skipped": skipped, "from": from, "after": self.after }));
+        }
+        for line in self.lines.iter().filter(|line| !line["t"].is_null()) {
+            if line["t"] == self.edge.0 {
+                self.edge.1 += 1;
+            } else {
+                self.edge = (line["t"].clone(), 1);
+            }
         }
         batch.extend(self.lines.drain(..));
         Some(Value::Array(batch).to_string())
@@ -188,7 +208,8 @@ mod tests {
             waiting.push(line("x"));
         }
         let batch: Vec<Value> = serde_json::from_str(&waiting.take().expect("lines")).expect("JSON");
-        assert_eq!(batch[0], json!({ "skipped": 3 }));
+        let epoch = "1970-01-01T00:00:00Z";
+        assert_eq!(batch[0], json!({ "skipped": 3, "from": epoch, "after": 1 }), "one of that moment was sent before");
         assert_eq!(batch.len(), WAITING + 1);
     }
 }

@@ -8,7 +8,7 @@ use runtime::{
     error::{Error, Result},
     reference::Reference,
     request::{ImportImage, PruneImages, PullImage, PushImage},
-    view::{ImageRemoval, ImageSummary, ImageView, LoadedImage, PrunedImages, PulledImage, Pushed},
+    view::{ImageSummary, ImageView, LoadedImage, PrunedImages, PulledImage, Pushed},
 };
 use serde_json::json;
 
@@ -39,8 +39,6 @@ impl Subject for Vec<LoadedImage> {
         self.iter().map(|image| image.id.to_string()).collect::<Vec<_>>().join(" ")
     }
 }
-
-impl Subject for Vec<ImageRemoval> {}
 
 impl Subject for PrunedImages {}
 
@@ -215,7 +213,7 @@ pub async fn tag(app: &App, actor: &Actor, name: &str, reference: &str) -> Resul
 ///
 /// # Errors
 /// `Conflict` when it is in use.
-pub async fn remove(app: &App, actor: &Actor, name: &str, force: bool) -> Result<Vec<ImageRemoval>> {
+pub async fn remove(app: &App, actor: &Actor, name: &str, force: bool) -> Result<PrunedImages> {
     let (engine, asked) = (app.engine.clone(), name.to_owned());
     let act = Act { action: "image.remove", object: name.to_owned(), detail: json!({ "force": force }) };
     audited(app, actor, Right::Operate, act, async move { engine.remove_image(&asked, force).await }).await

@@ -22,6 +22,7 @@ pub mod api_tokens;
 pub mod audit;
 pub mod builds;
 pub mod containers;
+pub mod image_choice;
 pub mod images;
 pub mod operation;
 pub mod people;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use runtime::request::{BuildImage, BuildNetwork, Limits, Secret};
 
-use super::{launch_form::Wrong, request::Fields};
+use super::{
+    launch_form::{PairRow, Wrong, pairs},
+    request::Fields,
+};
 use crate::{
     i18n::Texts,
     ops::builds::{View, asked::is_hidden},
@@ -60,10 +63,10 @@ pub struct BuildForm {
     pub path: String,
     /// A stage.
     pub target: String,
-    /// `NAME=value`, one a line.
-    pub args: String,
-    /// `name=value`, one a line.
-    pub labels: String,
+    /// Build arguments.
+    pub args: Vec<PairRow>,
+    /// Labels.
+    pub labels: Vec<PairRow>,
     /// Ids of secrets.
     pub secret_ids: [String; SECRETS],
     /// Do every step again.
@@ -94,15 +97,15 @@ impl BuildForm {
             }
             rows
         };
-        Self {
+        let mut form = Self {
             way: Way::parse(&fields.text("way")),
             text: fields.get("text").unwrap_or_default().replace("\r\n", "\n"),
             address: fields.text("address"),
             names: fields.text("names"),
             path: fields.text("path"),
             target: fields.text("target"),
-            args: fields.get("args").unwrap_or_default().replace("\r\n", "\n"),
-            labels: fields.get("labels").unwrap_or_default().replace("\r\n", "\n"),
+            args: pairs(fields, "arg_name", "arg_value"),
+            labels: pairs(fields, "label_name", "label_value"),
             secret_ids: rows("secret_id").map(|id| id.trim().to_owned()),
             secrets: rows("secret_value").map(|value| value.replace("\r\n", "\n")),
             no_cache: fields.is_on("no_cache"),
@@ -112,18 +115,42 @@ impl BuildForm {
             memory_unit: fields.text("memory_unit"),
             cpus: fields.text("cpus"),
             from: fields.text("from").parse().ok(),
+        };
+        match fields.get("add") {
+            Some("arg") => form.args.push(PairRow::default()),
+            Some("label") => form.labels.push(PairRow::default()),
+            _ => {}
         }
+        if let Some((what, Ok(at))) =
+            fields.get("remove").and_then(|text| text.split_once(':')).map(|(what, at)| (what, at.parse::<usize>()))
+        {
+            match what {
+                "arg" if at < form.args.len() => drop(form.args.remove(at)),
+                "label" if at < form.labels.len() => drop(form.labels.remove(at)),
+                _ => {}
+            }
+        }
+        form
+    }
+
+    /// With empty rows to fill in.
+    #[must_use]
+    pub fn with_rows(mut self) -> Self {
+        for rows in [&mut self.args, &mut self.labels] {
+            if rows.is_empty() {
+                rows.push(PairRow::default());
+            }
+        }
+        self
     }
 
     /// The same as a build on record.
     pub fn like(view: &View) -> Self {
         let asked = &view.asked;
-        let mut args: Vec<String> = Vec::new();
-        for (name, value) in &asked.build_args {
-            args.push(value.as_ref().map_or_else(|| name.clone(), |value| format!("{name}={value}")));
-        }
-        args.extend(asked.hidden_args.iter().map(|name| format!("{name}=")));
-        let labels: Vec<String> = asked.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pair = |name: &str, value: &str| PairRow { name: name.to_owned(), value: value.to_owned() };
+        let args = asked.build_args.iter().filter_map(|(name, value)| Some(pair(name, value.as_deref()?)));
+        let args = args.chain(asked.hidden_args.iter().map(|name| pair(name, ""))).collect();
+        let labels = asked.labels.iter().map(|(name, value)| pair(name, value)).collect();
         let mut secret_ids: [String; SECRETS] = Default::default();
         for (row, id) in secret_ids.iter_mut().zip(&asked.secrets) {
             row.clone_from(id);
@@ -140,8 +167,8 @@ impl BuildForm {
             names: asked.names.join(" "),
             path: asked.dockerfile.clone().unwrap_or_default(),
             target: asked.target.clone().unwrap_or_default(),
-            args: args.join("\n"),
-            labels: labels.join("\n"),
+            args,
+            labels,
             secret_ids,
             no_cache: asked.no_cache,
             pull: asked.pull,
@@ -169,27 +196,26 @@ impl BuildForm {
             say("ad", "build-address", t.get("build-address-wrong"));
         }
         let mut build_args = BTreeMap::new();
-        for line in lines(&self.args) {
-            let (name, value) = line.split_once('=').map_or((line, None), |(name, value)| (name, Some(value)));
-            if name.is_empty() || name.contains(char::is_whitespace) {
-                say("ba", "build-args", t.one("build-line-wrong", "line", line));
-            } else {
-                build_args.insert(name.to_owned(), value.map(str::to_owned));
+        for (at, row) in self.args.iter().enumerate() {
+            let field = format!("an{at}");
+            match row.name.as_str() {
+                "" if row.value.is_empty() => {}
+                name if name.is_empty() || name.contains(['=', '\0']) || name.contains(char::is_whitespace) => {
+                    say(&field, "build-args", t.get("launch-env-wrong"));
+                }
+                // A secret's value is not brought back from the record, so an empty one was forgotten.
+                name if is_hidden(name) && row.value.is_empty() => {
+                    say(&format!("av{at}"), "build-args", t.one("build-arg-empty", "name", name));
+                }
+                name => drop(build_args.insert(name.to_owned(), Some(row.value.clone()))),
             }
         }
-        // A secret's value is not brought back from the record, so an empty one was forgotten.
-        if let Some(name) = build_args
-            .iter()
-            .find(|(name, value)| is_hidden(name) && value.as_deref() == Some(""))
-            .map(|(name, _)| name)
-        {
-            say("ba", "build-args", t.one("build-arg-empty", "name", name));
-        }
         let mut labels = BTreeMap::new();
-        for line in lines(&self.labels) {
-            match line.split_once('=') {
-                Some((name, value)) if !name.is_empty() => drop(labels.insert(name.to_owned(), value.to_owned())),
-                _ => say("la", "labels", t.one("build-line-wrong", "line", line)),
+        for (at, row) in self.labels.iter().enumerate() {
+            match (row.name.is_empty(), row.value.is_empty()) {
+                (true, true) => {}
+                (true, false) => say(&format!("ln{at}"), "labels", t.get("launch-env-wrong")),
+                (false, _) => drop(labels.insert(row.name.clone(), row.value.clone())),
             }
         }
         let mut secrets = BTreeMap::new();
@@ -238,10 +264,6 @@ impl BuildForm {
     }
 }
 
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,14 +274,17 @@ mod tests {
     #[test]
     fn a_form_becomes_a_request() {
         let fields = Fields::parse(
-            b"way=paste&text=FROM+a%0D%0ARUN+b&names=app%3A1+app%3A2&args=A%3D1%0AB&labels=l%3Dv&target=x&no_cache=on\
+            b"way=paste&text=FROM+a%0D%0ARUN+b&names=app%3A1+app%3A2&arg_name=A&arg_value=1&arg_name=B&arg_value=&label_name=l&label_value=v&target=x&no_cache=on\
               &network=none&memory=64&memory_unit=MiB&cpus=1%2C5&secret_id=npm&secret_value=s3cret&secret_id=",
         );
         let form = BuildForm::read(&fields);
         assert_eq!(form.text, "FROM a\nRUN b");
         let request = form.request(T).unwrap();
         assert_eq!(request.names, ["app:1", "app:2"]);
-        assert_eq!(request.build_args, [("A".to_owned(), Some("1".to_owned())), ("B".to_owned(), None)].into());
+        assert_eq!(
+            request.build_args,
+            [("A".to_owned(), Some("1".to_owned())), ("B".to_owned(), Some(String::new()))].into()
+        );
         assert_eq!((request.network, request.no_cache, request.pull), (BuildNetwork::None, true, false));
         assert_eq!((request.limits.memory_bytes, request.limits.nano_cpus), (Some(64 << 20), Some(1_500_000_000)));
         assert_eq!(request.secrets["npm"].0, b"s3cret");
@@ -267,11 +292,16 @@ mod tests {
 
     #[test]
     fn every_wrong_field_is_named() {
-        let fields =
-            Fields::parse(b"text=&args=a+b%3D1%0ATOKEN%3D&labels=x&memory=many&cpus=-1&secret_id=npm&secret_value=");
+        let fields = Fields::parse(
+            b"text=&arg_name=a+b&arg_value=1&arg_name=TOKEN&arg_value=&label_name=&label_value=x&memory=many&cpus=-1\
+              &secret_id=npm&secret_value=",
+        );
         let wrong = BuildForm::read(&fields).request(T).unwrap_err();
         let named: Vec<_> = wrong.iter().map(|one| one.field.as_str()).collect();
-        assert_eq!(named, ["df", "ba", "ba", "la", "si0", "me", "cp"]);
+        assert_eq!(named, ["df", "an0", "av1", "ln0", "si0", "me", "cp"]);
+        let rows = Fields::parse(b"arg_name=A&arg_value=1&arg_name=B&arg_value=2&remove=arg:0&add=label");
+        let form = BuildForm::read(&rows);
+        assert_eq!((form.args.len(), form.args[0].name.as_str(), form.labels.len()), (1, "B", 1));
         let fields = Fields::parse(b"way=address&address=here");
         assert_eq!(BuildForm::read(&fields).request(T).unwrap_err()[0].field, "ad");
     }

@@ -12,7 +12,7 @@ use super::{
     build_form::{BuildForm, Way},
     builds::Finding,
     error::{Fault, status},
-    launch_form::Wrong,
+    launch_form::{PairRow, Wrong},
     page::{Page, html, see_other},
     request::{Fields, Posted, Signed},
 };
@@ -53,6 +53,15 @@ impl NewPage {
         self.why(&format!("{field}{at}"))
     }
 
+    fn is_open(&self) -> bool {
+        let typed = |rows: &[PairRow]| rows.len() > 1 || rows.iter().any(|row| *row != PairRow::default());
+        typed(&self.form.args)
+            || typed(&self.form.labels)
+            || !self.form.target.is_empty()
+            || !self.form.path.is_empty()
+            || self.wrong.iter().any(|wrong| ["an", "av", "ln"].iter().any(|field| wrong.field.starts_with(field)))
+    }
+
     fn ways(&self) -> Vec<(&'static str, String, bool)> {
         [(Way::Paste, "build-way-paste"), (Way::Upload, "build-way-upload"), (Way::Address, "build-way-address")]
             .into_iter()
@@ -75,7 +84,7 @@ impl NewPage {
 
 async fn draw(app: &App, signed: &Signed, form: BuildForm, wrong: Vec<Wrong>) -> Result<NewPage, Fault> {
     let page = Page::new(app, signed, signed.t.get("builds-new"), "builds").await?;
-    Ok(NewPage { page, t: signed.t, form, wrong, findings: None })
+    Ok(NewPage { page, t: signed.t, form: form.with_rows(), wrong, findings: None })
 }
 
 async fn refuse(
@@ -110,6 +119,15 @@ pub async fn show(State(app): State<App>, signed: Signed, Query(start): Query<St
         None => BuildForm { way: Way::parse(&start.way), names: start.name, ..BuildForm::default() },
     };
     Ok(html(draw(&app, &signed, form, Vec::new()).await?.render()?))
+}
+
+/// `POST /builds/new`: the page again with another row, or with one less.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn again(State(app): State<App>, posted: Posted) -> Result<Response, Fault> {
+    let form = BuildForm::read(&posted.fields);
+    Ok(html(draw(&app, &posted.signed, form, Vec::new()).await?.render()?))
 }
 
 /// `POST /builds/check`: looks a pasted Dockerfile over.

@@ -7,10 +7,9 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use jiff::Timestamp;
-use runtime::error::{Error, ErrorKind};
+use runtime::error::ErrorKind;
 
 use super::{
-    confirm::{Confirm, Line},
     error::Fault,
     operations::Item,
     page::{Page, ZONE, micros, notify, see_other},
@@ -48,7 +47,7 @@ impl Row {
     }
 }
 
-fn item(view: &View, t: Texts, now: Timestamp) -> Item {
+pub(in crate::ui) fn item(view: &View, t: Texts, now: Timestamp) -> Item {
     let steps = view.course.counts();
     let progress = operation::Snapshot { steps, ..operation::Snapshot::default() };
     let is_running = view.row.operation.state == "running";
@@ -381,46 +380,6 @@ pub async fn again(State(app): State<App>, Path(id): Path<i64>, posted: Posted) 
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// `GET /builds/{id}/remove`: asks.
-///
-/// # Errors
-/// [`Fault`].
-pub async fn ask(State(app): State<App>, signed: Signed, Path(id): Path<i64>) -> Result<Response, Fault> {
-    let t = signed.t;
-    let view = ops::builds::get(&app, &signed.actor, id).await?;
-    let name = view.row.operation.thing.clone();
-    if view.row.operation.state == "running" {
-        return Err(Error::conflict(t.get("builds-remove-running")).into());
-    }
-    let title = t.one("question", "title", t.one("builds-remove-one", "name", &name));
-    let item = item(&view, t, Timestamp::now());
-    let confirm = Confirm {
-        page: Page::new(&app, &signed, title, "builds").await?,
-        t,
-        crumb: ("/builds", t.get("nav-builds")),
-        action: format!("/builds/{id}/remove"),
-        note: t.get("builds-remove-effect"),
-        lines: vec![Line { name, address: format!("/builds/{id}"), detail: item.when.text, field: None }],
-        hidden: Vec::new(),
-        button: t.get("builds-remove-button"),
-        icon: "trash",
-        danger: true,
-        back: format!("/builds/{id}"),
-    };
-    confirm.answer()
-}
-
-/// `POST /builds/{id}/remove`.
-///
-/// # Errors
-/// [`Fault`].
-pub async fn remove(State(app): State<App>, Path(id): Path<i64>, posted: Posted) -> Result<Response, Fault> {
-    let signed = posted.signed;
-    ops::builds::remove_record(&app, &signed.actor, id).await?;
-    notify(&signed, true, signed.t.get("builds-removed"));
-    Ok(see_other("/builds"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The log of one container: the tab and the download.
 
+use std::ops::Range;
+
 use askama::Template;
 use axum::{
     extract::{OriginalUri, Path, Query, State},
@@ -76,6 +78,26 @@ impl Since {
 pub struct LogsAsked {
     #[serde(default)]
     since: String,
+    /// The moment of a part's first line.
+    from: Option<Timestamp>,
+    /// Lines of that moment that are before the part.
+    #[serde(default)]
+    after: usize,
+    /// Lines of the part.
+    #[serde(default)]
+    count: usize,
+}
+
+impl LogsAsked {
+    /// A part that the live view skipped.
+    fn part(&self) -> Option<LogQuery> {
+        Some(LogQuery { since: Some(self.from?), stdout: true, stderr: true, ..LogQuery::default() })
+    }
+
+    /// Which of the lines since its moment are the part; a long one is cut.
+    fn lines(&self) -> Range<usize> {
+        self.after..self.after.saturating_add(self.count.min(KEPT as usize))
+    }
 }
 
 /// One log line in the page.
@@ -87,9 +109,13 @@ pub struct LogRow {
     skipped: String,
 }
 
+fn clock(at: Timestamp) -> String {
+    at.to_zoned(ZONE.clone()).strftime("%H:%M:%S%.3f").to_string()
+}
+
 /// The second tab.
 #[derive(Template)]
-#[template(path = "containers/logs.html")]
+#[template(path = "containers/logs.html", blocks = ["rows"])]
 pub struct LogsPage {
     page: Page,
     t: Texts,
@@ -97,6 +123,8 @@ pub struct LogsPage {
     lines: Vec<LogRow>,
     since: Since,
     last: String,
+    /// Which part it is, when it doesn't go on.
+    pub part: String,
 }
 
 impl LogsPage {
@@ -111,7 +139,7 @@ impl LogsPage {
                     last = line.at.to_string();
                     LogRow {
                         machine: line.at.to_string(),
-                        clock: line.at.to_zoned(ZONE.clone()).strftime("%H:%M:%S%.3f").to_string(),
+                        clock: clock(line.at),
                         is_err: line.stream == Stream::Stderr,
                         text: String::from_utf8_lossy(&line.bytes).trim_end_matches(['\n', '\r']).to_owned(),
                         skipped: String::new(),
@@ -126,7 +154,7 @@ impl LogsPage {
                 },
             })
             .collect();
-        Self { head: Head::new(view, t, now, "logs"), page, t, lines, since, last }
+        Self { head: Head::new(view, t, now, "logs"), page, t, lines, since, last, part: String::new() }
     }
 
     fn choices(&self) -> Vec<(&'static str, String, bool)> {
@@ -134,7 +162,9 @@ impl LogsPage {
     }
 
     fn state(&self) -> String {
-        if !self.head.is_running {
+        if !self.part.is_empty() {
+            self.part.clone()
+        } else if !self.head.is_running {
             self.head.state.word.clone()
         } else if self.since == Since::Last {
             self.t.get("logs-last")
@@ -144,7 +174,7 @@ impl LogsPage {
     }
 }
 
-/// `GET /containers/{name}/logs`.
+/// `GET /containers/{name}/logs`; `?from=&after=&count=` is a part, in a page the lines alone.
 ///
 /// # Errors
 /// [`Fault`].
@@ -160,14 +190,30 @@ pub async fn logs(
         Err(elsewhere) => return Ok(elsewhere),
     };
     let (since, now) = (Since::parse(&asked.since), Timestamp::now());
-    let mut events = ops::containers::logs(&app, &signed.actor, &view.name, since.query(now))?;
+    let part = asked.part();
+    let mut events = ops::containers::logs(&app, &signed.actor, &view.name, part.unwrap_or_else(|| since.query(now)))?;
     let mut lines = Vec::new();
+    let (wanted, mut at) = (part.map(|_| asked.lines()), 0);
     while let Some(event) = events.recv().await {
-        lines.push(event);
+        match &wanted {
+            None => lines.push(event),
+            Some(wanted) if at >= wanted.end => break,
+            Some(wanted) if matches!(event, LogEvent::Line(_)) => {
+                if wanted.contains(&at) {
+                    lines.push(event);
+                }
+                at += 1;
+            }
+            Some(_) => {}
+        }
     }
     let page = Page::new(&app, &signed, view.name.clone(), "containers").await?.with_scripts(&["logs.js"]);
-    let whole = LogsPage::new(page, signed.t, &view, &lines, since, now);
-    signed.answer(&whole, &whole)
+    let mut whole = LogsPage::new(page, signed.t, &view, &lines, since, now);
+    if let Some(from) = asked.from {
+        let to = whole.last.parse().unwrap_or(from);
+        whole.part = signed.t.two("logs-part", "from", clock(from), "to", clock(to));
+    }
+    signed.answer(&whole, &whole.as_rows())
 }
 
 /// `GET /containers/{name}/logs/download`: all of it, as plain text.
@@ -207,5 +253,15 @@ mod tests {
         assert_eq!(of("1h").since, Timestamp::from_second(996_400).ok());
         assert_eq!((of("all").tail, of("all").since), (Some(KEPT), None));
         assert_eq!(of("<script>"), of(""));
+    }
+
+    #[test]
+    fn a_part_begins_within_its_moment_and_is_bounded() {
+        let asked =
+            |after, count| LogsAsked { from: Some(Timestamp::UNIX_EPOCH), after, count, ..LogsAsked::default() };
+        assert_eq!(asked(3, 10).part().and_then(|query| query.since), Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(asked(3, 10).lines(), 3..13);
+        assert_eq!(asked(3, usize::MAX).lines(), 3..3 + KEPT as usize);
+        assert_eq!(LogsAsked::default().part(), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Draws every page from sample views, in both languages, and checks what holds for all of them. With
 //! `DARSENA_DRAWN=folder` the pages are also written there, to be looked at.
 
+mod images;
 mod samples;
 
 use std::collections::HashMap;
@@ -30,7 +31,6 @@ use super::{
         self, ListPage,
         samples::{container, now, usage},
     },
-    images::{self, samples::summary},
     launch::{NewPage, Presence},
     launch_form::LaunchForm,
     operations::{self, Item},
@@ -136,17 +136,6 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         presence: Presence::Here(t.size(84_000_000)),
         known: vec!["shop/api:2.14.0".into()],
     };
-    let pictures = [summary("shop/api:2.14.0", 83_400_000), summary("postgres:16.4", 431_000_000), summary("", 12_000)];
-    let images_page = images::ListPage::new(
-        page(t, &t.get("nav-images"), "images"),
-        t,
-        "/images".into(),
-        images::Filter::default(),
-        &pictures,
-        &views(),
-        now(),
-    );
-    let image = images::samples::image("shop/api:2.14.0");
     let whole = Wholeness {
         entries: 48_211,
         outcomes: 48_211,
@@ -231,7 +220,7 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         teams::ListPage::new(page, t, &rows, &repositories, &people, told, now()).render().expect("drawn")
     };
     let fault = super::error::samples::page(page(t, "x", ""), t, &Error::not_found("No such container: shop-worker-2"));
-    vec![
+    let mut all = vec![
         (
             "overview",
             overview::OverviewPage::new(
@@ -287,13 +276,6 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
             .expect("drawn"),
         ),
         ("container-new", new.render().expect("drawn")),
-        ("images", images_page.render().expect("drawn")),
-        (
-            "image",
-            images::DetailPage::new(page(t, "shop/api:2.14.0", "images"), t, &image, &views(), now())
-                .render()
-                .expect("drawn"),
-        ),
         (
             "registries",
             RegistriesPage::new(
@@ -442,7 +424,9 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
             .render()
             .expect("drawn"),
         ),
-    ]
+    ];
+    all.extend(images::all(t, &views(), &running));
+    all
 }
 
 #[test]

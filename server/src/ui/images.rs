@@ -1,45 +1,53 @@
-//! Images: the list, one with its layers, pulling, loading a file, removing.
+//! Images: the list with its filters, and what is done to several at once.
+
+use std::collections::HashSet;
 
 use askama::Template;
 use axum::{
-    extract::{Multipart, Path, Query, State},
+    extract::{Query, State},
+    http::StatusCode,
     response::Response,
 };
 use jiff::Timestamp;
 use runtime::{
     error::{Error, ErrorKind},
-    request::PullImage,
-    view::{ContainerView, ImageSummary, ImageView},
+    view::{ContainerView, ImageSummary},
 };
 
 use super::{
-    confirm::{Confirm, Line},
+    encode,
     error::Fault,
+    image_remove,
     page::{Page, When, notify, see_other},
     request::{Posted, Signed},
-    upload,
 };
-use crate::{app::App, i18n::Texts, ops};
+use crate::{
+    app::App,
+    i18n::Texts,
+    ops::{self, image_choice::Choice},
+};
 
-/// One row.
+/// One row: one name of an image.
 pub struct Row {
     id: String,
     short_id: String,
     repository: String,
     tag: String,
+    digests: Vec<String>,
     size: String,
+    shared: String,
     unique: String,
     used_by: String,
     since: When,
 }
 
 /// An image's name for people: its first tag, its digest's name, or its short id.
-fn name_of(image: &ImageSummary) -> String {
+pub(in crate::ui) fn name_of(image: &ImageSummary) -> String {
     image.tags.first().or(image.digests.first()).cloned().unwrap_or_else(|| image.id.short())
 }
 
 /// `name` and `:tag`.
-fn split_name(name: &str) -> (String, String) {
+pub(in crate::ui) fn split_name(name: &str) -> (String, String) {
     match name.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') && !repository.contains('@') => {
             (repository.to_owned(), format!(":{tag}"))
@@ -58,26 +66,29 @@ fn used_by(image: &ImageSummary, containers: &[ContainerView], t: Texts) -> Stri
 }
 
 impl Row {
-    fn all(image: &ImageSummary, containers: &[ContainerView], t: Texts, now: Timestamp) -> Vec<Self> {
-        let names = if image.tags.is_empty() { vec![name_of(image)] } else { image.tags.clone() };
-        let row = |name: String| {
-            let (repository, tag) = if image.tags.is_empty() {
-                (t.get("images-no-tag"), format!(" {}", image.id.short()))
-            } else {
-                split_name(&name)
-            };
-            Self {
-                id: image.id.to_string(),
-                short_id: image.id.short(),
-                repository,
-                tag,
-                size: t.size(image.size_bytes),
-                unique: t.size(image.unique_bytes),
-                used_by: used_by(image, containers, t),
-                since: When::ago(t, image.added_at, now),
-            }
+    fn all(
+        image: &ImageSummary,
+        (tags, digests): (&[&str], &[&str]),
+        containers: &[ContainerView],
+        t: Texts,
+        now: Timestamp,
+    ) -> Vec<Self> {
+        let row = |(repository, tag): (String, String)| Self {
+            id: image.id.to_string(),
+            short_id: image.id.short(),
+            repository,
+            tag,
+            digests: digests.iter().map(|one| (*one).to_owned()).collect(),
+            size: t.size(image.size_bytes),
+            shared: t.size(image.size_bytes.saturating_sub(image.unique_bytes)),
+            unique: t.size(image.unique_bytes),
+            used_by: used_by(image, containers, t),
+            since: When::ago(t, image.added_at, now),
         };
-        names.into_iter().map(row).collect()
+        if tags.is_empty() {
+            return vec![row((t.get("images-no-tag"), format!(" {}", image.id.short())))];
+        }
+        tags.iter().map(|name| row(split_name(name))).collect()
     }
 
     /// `name:tag`, or the id of one without.
@@ -86,17 +97,51 @@ impl Row {
     }
 }
 
-/// The list's filters.
+/// The list's filters, and what else its address says.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
 pub struct Filter {
-    #[serde(default)]
     q: String,
-    #[serde(default)]
     u: String,
-    #[serde(default)]
-    pull: String,
-    #[serde(default, rename = "ref")]
     reference: String,
+    label: String,
+    before: String,
+    since: String,
+    digests: String,
+    pull: String,
+    #[serde(rename = "ref")]
+    wanted: String,
+}
+
+impl Filter {
+    /// What only the fold shows is in use.
+    fn is_open(&self) -> bool {
+        [&self.reference, &self.label, &self.before, &self.since, &self.digests].iter().any(|one| !one.is_empty())
+    }
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    async fn choice(&self, app: &App, signed: &Signed) -> Result<Choice, Error> {
+        let mut choice = Choice {
+            references: Self::words(&self.reference),
+            labels: Self::words(&self.label),
+            dangling: match self.u.as_str() {
+                "untagged" => Some(true),
+                "tagged" => Some(false),
+                _ => None,
+            },
+            ..Choice::default()
+        };
+        if !self.before.is_empty() {
+            choice.before = ops::images::get(app, &signed.actor, self.before.trim()).await?.summary.created_at;
+        }
+        if !self.since.is_empty() {
+            choice.since = ops::images::get(app, &signed.actor, self.since.trim()).await?.summary.created_at;
+        }
+        Ok(choice)
+    }
 }
 
 /// The list.
@@ -107,9 +152,12 @@ pub struct ListPage {
     t: Texts,
     address: String,
     filter: Filter,
+    /// Why the filters can't be used.
+    pub wrong: String,
     total: usize,
     lead: String,
     rows: Vec<Row>,
+    known: Vec<String>,
 }
 
 impl ListPage {
@@ -118,34 +166,57 @@ impl ListPage {
         page: Page,
         t: Texts,
         address: String,
-        filter: Filter,
+        (filter, choice): (Filter, &Choice),
         images: &[ImageSummary],
         containers: &[ContainerView],
         now: Timestamp,
     ) -> Self {
         let bytes: u64 = images.iter().map(|image| image.size_bytes).sum();
         let words = filter.q.trim().to_lowercase();
-        let takes = |image: &&ImageSummary| {
+        let takes = |image: &ImageSummary| {
             let used = containers.iter().any(|one| one.image_id == image.id);
             let by_use = match filter.u.as_str() {
                 "used" => used,
                 "unused" => !used,
-                "untagged" => image.tags.is_empty(),
                 _ => true,
             };
-            let text = [image.tags.join(" "), image.id.to_string()].join(" ").to_lowercase();
+            let text = [image.tags.join(" "), image.digests.join(" "), image.id.to_string()].join(" ").to_lowercase();
             by_use && (words.is_empty() || text.contains(&words))
         };
-        let rows = images.iter().filter(takes).flat_map(|image| Row::all(image, containers, t, now)).collect();
+        let shows_digests = !filter.digests.is_empty();
+        let rows = images
+            .iter()
+            .filter(|image| takes(image))
+            .filter_map(|image| choice.names(image).map(|names| (image, names)))
+            .flat_map(|(image, names)| {
+                let digests = if shows_digests { names.digests.as_slice() } else { &[] };
+                Row::all(image, (&names.tags, digests), containers, t, now)
+            })
+            .collect();
         Self {
             page,
             t,
             address,
+            wrong: String::new(),
             total: images.len(),
             lead: t.two("images-lead", "count", images.len(), "size", t.size(bytes)),
             filter,
             rows,
+            known: images.iter().flat_map(|image| image.tags.clone()).collect(),
         }
+    }
+
+    fn uses(&self) -> Vec<(&'static str, String, bool)> {
+        [
+            ("", "operations-all"),
+            ("used", "images-in-use"),
+            ("unused", "images-not-used"),
+            ("tagged", "images-tagged"),
+            ("untagged", "images-no-tag"),
+        ]
+        .into_iter()
+        .map(|(value, key)| (value, self.t.get(key), value == self.filter.u))
+        .collect()
     }
 }
 
@@ -154,313 +225,57 @@ impl ListPage {
 /// # Errors
 /// [`Fault`].
 pub async fn list(State(app): State<App>, signed: Signed, Query(filter): Query<Filter>) -> Result<Response, Fault> {
-    if !filter.reference.is_empty() {
-        let image = ops::images::get(&app, &signed.actor, &filter.reference).await?;
+    if !filter.wanted.is_empty() {
+        let image = ops::images::get(&app, &signed.actor, &filter.wanted).await?;
         return Ok(see_other(&format!("/images/{}", image.summary.id)));
     }
+    let (choice, wrong) = match filter.choice(&app, &signed).await {
+        Ok(choice) => (choice, String::new()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => {
+            (Choice::default(), error.message().to_owned())
+        }
+        Err(error) => return Err(error.into()),
+    };
     let page = Page::new(&app, &signed, signed.t.get("nav-images"), "images").await?.listening("images,operations");
-    let whole = ListPage::new(
+    let mut whole = ListPage::new(
         page,
         signed.t,
         signed.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
-        filter,
+        (filter, &choice),
         &ops::images::list(&app, &signed.actor)?,
         &ops::containers::list(&app, &signed.actor)?,
         Timestamp::now(),
     );
-    signed.answer(&whole, &whole.as_rows())
-}
-
-/// A layer, as a bar.
-pub struct LayerRow {
-    number: usize,
-    percent: u64,
-    size: String,
-    instruction: String,
-}
-
-/// One image.
-#[derive(Template)]
-#[template(path = "images/detail.html")]
-pub struct DetailPage {
-    page: Page,
-    t: Texts,
-    repository: String,
-    tag: String,
-    id: String,
-    short_id: String,
-    lead: String,
-    layers: Vec<LayerRow>,
-    settings: Vec<String>,
-    runs: Vec<(String, String)>,
-    env: Vec<String>,
-    labels: Vec<(String, String)>,
-    names: Vec<String>,
-    used_by: Vec<String>,
-    config: String,
-    /// The build that made it, if it is on record.
-    pub build: Option<i64>,
-}
-
-impl DetailPage {
-    /// From plain views.
-    pub fn new(page: Page, t: Texts, image: &ImageView, containers: &[ContainerView], now: Timestamp) -> Self {
-        let (repository, tag) = split_name(&name_of(&image.summary));
-        let largest = image.history.iter().map(|line| line.size_bytes).max().unwrap_or(0).max(1);
-        let plain = |line: &str| {
-            let line = line.trim_start_matches("/bin/sh -c ").trim_start_matches("#(nop)").trim();
-            line.trim_end_matches("# buildkit").trim().to_owned()
-        };
-        let mut layers = Vec::new();
-        let mut settings = Vec::new();
-        for line in &image.history {
-            if line.diff_id.is_some() {
-                let text = if line.created_by.is_empty() { &line.comment } else { &line.created_by };
-                layers.push(LayerRow {
-                    number: layers.len() + 1,
-                    percent: (line.size_bytes * 100 / largest).max(1),
-                    size: t.size(line.size_bytes),
-                    instruction: plain(text),
-                });
-            } else {
-                settings.push(plain(&line.created_by));
-            }
-        }
-        if layers.is_empty() {
-            layers = image
-                .layers
-                .iter()
-                .enumerate()
-                .map(|(at, layer)| LayerRow {
-                    number: at + 1,
-                    percent: 1,
-                    size: "–".to_owned(),
-                    instruction: layer.to_string(),
-                })
-                .collect();
-        }
-        layers.reverse();
-        settings.reverse();
-        let defaults = &image.defaults;
-        let ports: Vec<String> = defaults.exposed_ports.iter().map(ToString::to_string).collect();
-        let line = |words: &[String]| super::launch_form::shell_line(words);
-        let runs = [
-            ("launch-entrypoint", line(&defaults.entrypoint)),
-            ("launch-command", line(&defaults.cmd)),
-            ("container-user", defaults.user.clone()),
-            ("launch-folder", defaults.working_dir.clone()),
-            ("launch-ports", ports.join(", ")),
-            ("image-volumes", defaults.volumes.join(", ")),
-            ("image-stop-signal", defaults.stop_signal.clone()),
-        ]
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(key, value)| (t.get(key), value))
-        .collect();
-        let platform = [image.os.as_str(), &image.architecture, &image.variant];
-        let platform = platform.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-        Self {
-            page,
-            t,
-            repository,
-            tag,
-            id: image.summary.id.to_string(),
-            short_id: image.summary.id.short(),
-            lead: format!(
-                "{} · {platform} · {}",
-                t.size(image.summary.size_bytes),
-                t.one("image-came", "when", t.ago(image.summary.added_at, now, &super::page::ZONE))
-            ),
-            layers,
-            settings,
-            runs,
-            env: defaults.env.clone(),
-            labels: image.summary.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-            names: image.summary.tags.iter().chain(&image.summary.digests).cloned().collect(),
-            used_by: containers
-                .iter()
-                .filter(|one| one.image_id == image.summary.id)
-                .map(|one| one.name.clone())
-                .collect(),
-            config: serde_json::to_string_pretty(&image.config).unwrap_or_default(),
-            build: None,
-        }
+    let is_wrong = !wrong.is_empty();
+    whole.wrong = wrong;
+    let mut response = signed.answer(&whole, &whole.as_rows())?;
+    if is_wrong && !signed.fragment {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     }
-
-    /// The name it is offered to be pushed under.
-    fn push_name(&self) -> &str {
-        self.names.iter().find(|name| !name.contains('@')).map_or("", String::as_str)
-    }
-
-    fn reference(&self) -> String {
-        if self.tag.is_empty() { self.id.clone() } else { format!("{}{}", self.repository, self.tag) }
-    }
+    Ok(response)
 }
 
-/// `GET /images/{id}`.
+/// `POST /images/bulk`.
 ///
 /// # Errors
 /// [`Fault`].
-pub async fn detail(State(app): State<App>, signed: Signed, Path(id): Path<String>) -> Result<Response, Fault> {
-    let image = ops::images::get(&app, &signed.actor, &id).await?;
-    if image.summary.id.to_string() != id {
-        return Ok(see_other(&format!("/images/{}", image.summary.id)));
-    }
-    let containers = ops::containers::list(&app, &signed.actor)?;
-    let page = Page::new(&app, &signed, name_of(&image.summary), "images").await?;
-    let mut whole = DetailPage::new(page, signed.t, &image, &containers, Timestamp::now());
-    whole.build = ops::builds::of_image(&app, &signed.actor, &id).await?;
-    signed.answer(&whole, &whole)
-}
-
-/// `POST /images/pull`.
-///
-/// # Errors
-/// [`Fault`].
-pub async fn pull(State(app): State<App>, posted: Posted) -> Result<Response, Fault> {
-    let signed = posted.signed;
-    let reference = posted.fields.text("image");
-    if reference.is_empty() {
-        notify(&signed, false, signed.t.get("images-pull-what"));
+pub async fn bulk(State(app): State<App>, posted: Posted) -> Result<Response, Fault> {
+    let (signed, fields) = (posted.signed, posted.fields);
+    let mut seen = HashSet::new();
+    let names: Vec<String> = fields.all("id").filter(|name| seen.insert(*name)).map(str::to_owned).collect();
+    if names.is_empty() {
+        notify(&signed, false, signed.t.get("images-none-chosen"));
         return Ok(see_other("/images"));
     }
-    let request = PullImage { reference, ..PullImage::default() };
-    match ops::images::pull(&app, &signed.actor, request, posted.fields.is_on("all")).await {
-        Ok(watch) => Ok(see_other(&format!("/operations/{}", watch.id))),
-        Err(error) if error.kind() == ErrorKind::Invalid => {
-            notify(&signed, false, error.message().to_owned());
-            Ok(see_other("/images"))
+    match fields.text("do").as_str() {
+        "save" => {
+            let query: Vec<String> = names.iter().map(|name| format!("id={}", encode(name))).collect();
+            Ok(see_other(&format!("/images/save?{}", query.join("&"))))
         }
-        Err(error) => Err(error.into()),
+        "remove" if fields.is_on("sure") => image_remove::several(&app, &signed, &names).await,
+        "remove" => image_remove::ask_several(&app, &signed, &names).await,
+        _ => Err(Fault::NoPage),
     }
-}
-
-/// `POST /images/{id}/push`: uploads it under a name, which it gets if it doesn't have it.
-///
-/// # Errors
-/// [`Fault`].
-pub async fn push(State(app): State<App>, Path(id): Path<String>, posted: Posted) -> Result<Response, Fault> {
-    let signed = posted.signed;
-    match ops::images::push_as(&app, &signed.actor, &id, &posted.fields.text("name")).await {
-        Ok(watch) => Ok(see_other(&format!("/operations/{}", watch.id))),
-        Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Conflict) => {
-            notify(&signed, false, error.message().to_owned());
-            Ok(see_other(&format!("/images/{id}")))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// `POST /images/load`: an archive, passed on as it comes in.
-///
-/// # Errors
-/// [`Fault`].
-pub async fn load(State(app): State<App>, signed: Signed, mut parts: Multipart) -> Result<Response, Fault> {
-    let broken = |error: axum::extract::multipart::MultipartError| {
-        Fault::Failed(Error::with_source(ErrorKind::Invalid, "the upload broke off", error))
-    };
-    let mut trusted = false;
-    while let Some(field) = parts.next_field().await.map_err(broken)? {
-        match field.name() {
-            Some("csrf") => {
-                let token = field.text().await.map_err(broken)?;
-                trusted = signed.secret.is_form_token(&token);
-            }
-            Some("archive") if trusted => {
-                let file_name: String = field.file_name().unwrap_or("archive").chars().take(200).collect();
-                if file_name.is_empty() {
-                    break;
-                }
-                let (sender, reader) = upload::bridge();
-                let watch = ops::images::load(&app, &signed.actor, &file_name, reader).await?;
-                let id = watch.id;
-                upload::pass(field, sender).await.map_err(broken)?;
-                // The file is here; reading and storing it goes on as an operation.
-                return Ok(see_other(&format!("/operations/{id}")));
-            }
-            _ => return Err(Fault::StaleForm),
-        }
-    }
-    if !trusted {
-        return Err(Fault::StaleForm);
-    }
-    notify(&signed, false, signed.t.get("images-load-what"));
-    Ok(see_other("/images"))
-}
-
-/// `GET /images/{id}/remove`: asks.
-///
-/// # Errors
-/// [`Fault`].
-pub async fn ask(State(app): State<App>, signed: Signed, Path(id): Path<String>) -> Result<Response, Fault> {
-    let t = signed.t;
-    let image = ops::images::get(&app, &signed.actor, &id).await?;
-    let containers = ops::containers::list(&app, &signed.actor)?;
-    let name = name_of(&image.summary);
-    let page =
-        Page::new(&app, &signed, t.one("question", "title", t.one("remove-one", "name", &name)), "images").await?;
-    let names =
-        if image.summary.tags.is_empty() { vec![image.summary.id.to_string()] } else { image.summary.tags.clone() };
-    let count = names.len();
-    let mut lines: Vec<Line> = names
-        .into_iter()
-        .map(|name| Line {
-            detail: t.two(
-                "images-remove-size",
-                "size",
-                t.size(image.summary.size_bytes),
-                "unique",
-                t.size(image.summary.unique_bytes),
-            ),
-            address: format!("/images/{}", image.summary.id),
-            field: Some(name.clone()),
-            name,
-        })
-        .collect();
-    let users: Vec<&ContainerView> = containers.iter().filter(|one| one.image_id == image.summary.id).collect();
-    for user in &users {
-        lines.push(Line {
-            name: user.name.clone(),
-            address: format!("/containers/{}", user.name),
-            detail: t.get("images-remove-user"),
-            field: None,
-        });
-    }
-    let confirm = Confirm {
-        page,
-        t,
-        crumb: ("/images", t.get("nav-images")),
-        action: format!("/images/{}/remove", image.summary.id),
-        note: t.get(if users.is_empty() { "images-remove-effect" } else { "images-remove-used" }),
-        lines,
-        hidden: Vec::new(),
-        button: t.two("images-remove-button", "count", count, "size", t.size(image.summary.unique_bytes)),
-        icon: "trash",
-        danger: true,
-        back: format!("/images/{}", image.summary.id),
-    };
-    confirm.answer()
-}
-
-/// `POST /images/{id}/remove`.
-///
-/// # Errors
-/// [`Fault`].
-pub async fn remove(State(app): State<App>, Path(_): Path<String>, posted: Posted) -> Result<Response, Fault> {
-    let signed = posted.signed;
-    let names: Vec<String> = posted.fields.all("id").map(str::to_owned).collect();
-    for name in &names {
-        match ops::images::remove(&app, &signed.actor, name, false).await {
-            Ok(_) => notify(&signed, true, signed.t.one("images-removed", "name", name)),
-            Err(error) if matches!(error.kind(), ErrorKind::Internal | ErrorKind::Forbidden) => {
-                return Err(error.into());
-            }
-            Err(error) => {
-                notify(&signed, false, signed.t.two("images-not-removed", "name", name, "why", error.message()));
-            }
-        }
-    }
-    Ok(see_other("/images"))
 }
 
 #[cfg(test)]
@@ -469,7 +284,7 @@ pub(in crate::ui) mod samples {
 
     use runtime::{
         digest::{DiffId, Digest},
-        view::{HistoryView, ImageDefaults},
+        view::{HistoryView, ImageDefaults, ImageView},
     };
 
     use super::*;

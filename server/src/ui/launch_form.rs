@@ -82,7 +82,8 @@ pub struct Wrong {
     pub why: String,
 }
 
-fn pairs(fields: &Fields, name: &str, value: &str) -> Vec<PairRow> {
+/// Rows of two fields.
+pub(in crate::ui) fn pairs(fields: &Fields, name: &str, value: &str) -> Vec<PairRow> {
     let row = |(name, value): (&str, &str)| PairRow { name: name.trim().to_owned(), value: value.to_owned() };
     fields.all(name).zip(fields.all(value)).map(row).collect()
 }

@@ -26,18 +26,15 @@ pub fn bridge() -> (mpsc::Sender<Chunk>, Upload) {
     (sender, Upload { chunks, rest: Bytes::new(), is_whole: false })
 }
 
-/// Passes a field on until its end. A reader that has what it needs is no failure.
+/// Passes a field on until its end. A reader that has what it needs, or has enough of it, is no failure: the rest is still
+/// taken, since browsers look for the answer only then.
 ///
 /// # Errors
 /// When the upload breaks off; the reader learns it too.
 pub async fn pass(mut field: Field<'_>, sender: mpsc::Sender<Chunk>) -> Result<(), MultipartError> {
     loop {
         match field.chunk().await {
-            Ok(Some(chunk)) => {
-                if sender.send(Ok(chunk)).await.is_err() {
-                    return Ok(());
-                }
-            }
+            Ok(Some(chunk)) => drop(sender.send(Ok(chunk)).await),
             Ok(None) => {
                 let _ = sender.send(Ok(Bytes::new())).await;
                 return Ok(());

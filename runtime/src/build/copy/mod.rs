@@ -24,6 +24,7 @@ use std::{
 };
 
 use self::pick::{Body, Pick};
+pub(super) use self::walk::{FOLDER, joined, names};
 pub use self::{
     chmod::{Change, Chmod},
     digest::Hashes,

@@ -8,6 +8,8 @@ use super::Location;
 const MOST_SHOWN: usize = 8;
 /// Nor more characters of one line.
 const MOST_CHARS: usize = 200;
+/// Nor of a message: it may quote what was written.
+const MOST_SAID: usize = 1000;
 
 /// A Dockerfile that can't be built. Displayed with the line and the text of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,13 +22,17 @@ pub struct ParseError {
 impl ParseError {
     /// An error in the text at these lines of it.
     pub(super) fn at(location: Location, message: &str, source: &[String]) -> Self {
-        let message = format!("dockerfile parse error on line {}: {message}", location.first);
+        let message = format!("dockerfile parse error on line {}: {}", location.first, cut(message, MOST_SAID));
         Self { message, location: Some(location), excerpt: excerpt(source, location) }
     }
 
     /// An error of the whole: the line is shown, but no part of the message.
-    pub(super) fn of(location: Option<Location>, message: String, source: &[String]) -> Self {
+    pub(super) fn of(location: Option<Location>, mut message: String, source: &[String]) -> Self {
         let excerpt = location.map(|location| excerpt(source, location)).unwrap_or_default();
+        if let Some((end, _)) = message.char_indices().nth(MOST_SAID) {
+            message.truncate(end);
+            message.push_str("...");
+        }
         Self { message, location, excerpt }
     }
 
@@ -62,18 +68,20 @@ impl From<ParseError> for crate::error::Error {
 /// The lines of a place, each with its number.
 pub(super) fn excerpt(source: &[String], location: Location) -> String {
     let lines = location.lines().filter_map(|number| Some((number, source.get(number.checked_sub(1)?)?)));
-    let mut shown: Vec<String> =
-        lines.take(MOST_SHOWN).map(|(number, line)| format!("{number:4} | {}", shortened(line))).collect();
+    let mut shown: Vec<String> = lines
+        .take(MOST_SHOWN)
+        .map(|(number, line)| format!("{number:4} | {}", cut(line.trim_end(), MOST_CHARS)))
+        .collect();
     if location.last >= location.first.saturating_add(MOST_SHOWN) {
         shown.push("     | ...".to_owned());
     }
     shown.join("\n")
 }
 
-fn shortened(line: &str) -> String {
-    let line = line.trim_end();
-    match line.char_indices().nth(MOST_CHARS) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line.to_owned(),
+/// No more than so many characters of a text.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
     }
 }

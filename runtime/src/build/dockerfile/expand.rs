@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, iter::Peekable, str::Chars};
 
-use super::words::quoted;
+use super::{error::cut, words::quoted};
 
 mod wildcard;
 
@@ -15,6 +15,10 @@ use wildcard::Wildcard;
 const DEEPEST: usize = 50;
 /// Longest text an expansion may give.
 const LONGEST: usize = 1 << 20;
+/// Bytes of values one expansion may ask for, whatever becomes of them: `${x##*}` is short, but not to work out.
+const MOST_WORK: usize = 16 << 20;
+/// More characters than this of a text are not shown.
+const SHOWN: usize = 200;
 
 /// A text that can't be expanded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +26,12 @@ const LONGEST: usize = 1 << 20;
 pub struct ExpandError {
     text: String,
     message: String,
+}
+
+impl ExpandError {
+    pub(super) fn new(text: &str, message: &str) -> Self {
+        Self { text: cut(text, SHOWN), message: cut(message, SHOWN) }
+    }
 }
 
 impl From<ExpandError> for crate::error::Error {
@@ -73,14 +83,17 @@ pub struct Expanded {
     pub words: Vec<String>,
     /// Variables asked for that are not set, nor given another value by a modifier of theirs.
     pub unset: BTreeSet<String>,
+    /// Bytes that were looked at for it.
+    pub work: usize,
 }
 
 /// Expands a text; `lookup` gives the value of a variable.
 pub fn expand(text: &str, syntax: Syntax, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Expanded, ExpandError> {
-    let mut reader = Reader { chars: text.chars().peekable(), syntax, lookup, unset: BTreeSet::new(), depth: 0 };
+    let mut reader =
+        Reader { chars: text.chars().peekable(), syntax, lookup, unset: BTreeSet::new(), depth: 0, work: text.len() };
     match reader.until(None, syntax.raw) {
-        Ok((text, words)) => Ok(Expanded { text, words, unset: reader.unset }),
-        Err(message) => Err(ExpandError { text: text.to_owned(), message }),
+        Ok((text, words)) => Ok(Expanded { text, words, unset: reader.unset, work: reader.work }),
+        Err(message) => Err(ExpandError::new(text, &message)),
     }
 }
 
@@ -115,6 +128,7 @@ struct Reader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     unset: BTreeSet<String>,
     depth: usize,
+    work: usize,
 }
 
 impl Reader<'_> {
@@ -218,7 +232,7 @@ impl Reader<'_> {
             let name = self.name();
             return Ok(match name.as_str() {
                 "" => "$".to_owned(),
-                _ => self.plain(&name, &format!("${name}")),
+                _ => self.plain(&name, &format!("${name}"))?,
             });
         }
         match self.chars.peek() {
@@ -229,7 +243,7 @@ impl Reader<'_> {
         let name = self.name();
         let Some(first) = self.chars.next() else { return Err("syntax error: missing '}'".to_owned()) };
         match first {
-            '}' => Ok(self.plain(&name, &format!("${{{name}}}"))),
+            '}' => self.plain(&name, &format!("${{{name}}}")),
             ':' => match self.chars.next() {
                 Some(modifier @ ('-' | '+' | '?')) => self.choose(&name, modifier, true),
                 Some(other) => Err(format!("unsupported modifier (:{other}) in substitution")),
@@ -243,21 +257,28 @@ impl Reader<'_> {
     }
 
     /// A variable without modifier.
-    fn plain(&mut self, name: &str, written: &str) -> String {
-        match (self.lookup)(name) {
+    fn plain(&mut self, name: &str, written: &str) -> Result<String, String> {
+        Ok(match self.value(name)? {
             Some(value) => value,
             None if self.syntax.raw => written.to_owned(),
             None => {
                 self.unset.insert(name.to_owned());
                 String::new()
             }
-        }
+        })
+    }
+
+    /// A variable's value, as long as there isn't too much of them.
+    fn value(&mut self, name: &str) -> Result<Option<String>, String> {
+        let value = (self.lookup)(name);
+        self.work += value.as_ref().map_or(0, String::len);
+        if self.work > MOST_WORK { Err("its variables are too long".to_owned()) } else { Ok(value) }
     }
 
     /// `-`, `+` and `?`; with a colon an empty value is as an unset one.
     fn choose(&mut self, name: &str, modifier: char, colon: bool) -> Result<String, String> {
         let (word, _) = self.until(Some('}'), self.syntax.raw)?;
-        let value = (self.lookup)(name);
+        let value = self.value(name)?;
         if self.syntax.raw && value.is_none() {
             return Ok(format!("${{{name}{}{modifier}{word}}}", if colon { ":" } else { "" }));
         }
@@ -275,7 +296,7 @@ impl Reader<'_> {
     /// `#`, `##`, `%` and `%%`.
     fn trim(&mut self, name: &str, modifier: char) -> Result<String, String> {
         let (word, _) = self.until(Some('}'), true)?;
-        let Some(value) = self.value_for(name) else { return Ok(format!("${{{name}{modifier}{word}}}")) };
+        let Some(value) = self.value_for(name)? else { return Ok(format!("${{{name}{modifier}{word}}}")) };
         let (pattern, longest) = match word.strip_prefix(modifier) {
             Some(pattern) => (pattern, true),
             None => (word.as_str(), false),
@@ -297,7 +318,7 @@ impl Reader<'_> {
         let all = self.chars.next_if_eq(&'/').is_some();
         let (pattern, _) = self.until(Some('/'), true)?;
         let (replacement, _) = self.until(Some('}'), self.syntax.raw)?;
-        let Some(value) = self.value_for(name) else {
+        let Some(value) = self.value_for(name)? else {
             let slashes = if all { "//" } else { "/" };
             return Ok(format!("${{{name}{slashes}{pattern}/{replacement}}}"));
         };
@@ -306,13 +327,13 @@ impl Reader<'_> {
     }
 
     /// The value a pattern works on; `None` where the variable has to stay as written.
-    fn value_for(&mut self, name: &str) -> Option<String> {
-        let value = (self.lookup)(name);
+    fn value_for(&mut self, name: &str) -> Result<Option<String>, String> {
+        let value = self.value(name)?;
         if value.is_none() && !self.syntax.raw {
             self.unset.insert(name.to_owned());
-            return Some(String::new());
+            return Ok(Some(String::new()));
         }
-        value
+        Ok(value)
     }
 
     /// A name: letters, digits and `_`; or digits alone; or one special parameter.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    BuildArgs, Dockerfile, Instruction, Location, ParseError, Scope, Stage, scope::Globals, suggest, words::quoted,
+    BuildArgs, Dockerfile, Instruction, Location, ParseError, Scope, Stage, parse_instruction, scope::Globals, suggest,
+    words::quoted,
 };
 
 /// What a stage begins from, or files come from.
@@ -51,6 +52,16 @@ pub struct Graph {
 impl Graph {
     /// Resolves what each stage begins from and takes from. Without a target the last stage is it.
     pub fn new(file: &Dockerfile, build_args: &BuildArgs, target: Option<&str>) -> Result<Self, ParseError> {
+        Self::with_triggers(file, build_args, target, &|_| Vec::new())
+    }
+
+    /// The same where it is known what ONBUILD instructions an image brings: they may take from stages too.
+    pub fn with_triggers(
+        file: &Dockerfile,
+        build_args: &BuildArgs,
+        target: Option<&str>,
+        triggers: &dyn Fn(&str) -> Vec<String>,
+    ) -> Result<Self, ParseError> {
         let escape = file.directives.escape;
         let target = target.filter(|target| !target.is_empty());
         let globals = Globals::new(&file.global_args, build_args, target, escape).map_err(|(index, error)| {
@@ -67,7 +78,7 @@ impl Graph {
         let build = build_args.clone();
         let mut graph = Self { stages: Vec::new(), names, count, order: Vec::new(), escape, build, globals };
         for stage in &file.stages {
-            let planned = graph.plan(file, stage)?;
+            let planned = graph.plan(file, stage, triggers)?;
             graph.stages.push(planned);
         }
         let order = graph.sorted().map_err(|index| {
@@ -133,7 +144,12 @@ impl Graph {
         self.names.get(&name)?.iter().rev().copied().find(|index| *index < before)
     }
 
-    fn plan(&self, file: &Dockerfile, stage: &Stage) -> Result<Planned, ParseError> {
+    fn plan(
+        &self,
+        file: &Dockerfile,
+        stage: &Stage,
+        triggers: &dyn Fn(&str) -> Vec<String>,
+    ) -> Result<Planned, ParseError> {
         let located = |location: Location| move |message| fail(file, Some(location), message);
         let expand = |text: &str| {
             let expanded = self.globals.expand(text, self.escape);
@@ -163,9 +179,19 @@ impl Graph {
         if let Base::Stage(index) = base {
             needs.insert(index);
         }
-        for instruction in &stage.instructions {
-            for from in sources(&instruction.node) {
-                match self.source(from).map_err(located(instruction.location))? {
+        let brought: Vec<Instruction> = match &base {
+            Base::Scratch => Vec::new(),
+            Base::Stage(index) => {
+                file.stages[*index].instructions.iter().filter_map(|one| trigger(&one.node)).collect()
+            }
+            Base::Image { name, .. } => {
+                triggers(name).iter().filter_map(|text| Some(parse_instruction(text).ok()?.node)).collect()
+            }
+        };
+        let brought = brought.iter().map(|node| (node, stage.from.location));
+        for (node, location) in brought.chain(stage.instructions.iter().map(|one| (&one.node, one.location))) {
+            for from in sources(node) {
+                match self.source(from).map_err(located(location))? {
                     Base::Stage(index) => drop(needs.insert(index)),
                     Base::Image { name, .. } => drop(images.insert(name)),
                     Base::Scratch => {}
@@ -216,6 +242,14 @@ impl Graph {
             let near = suggest::suffix(target, self.names.keys().map(String::as_str));
             fail(file, None, format!("target stage {} could not be found{near}", quoted(target)))
         })
+    }
+}
+
+/// What an ONBUILD does later.
+fn trigger(instruction: &Instruction) -> Option<Instruction> {
+    match instruction {
+        Instruction::Onbuild(onbuild) => Some((*onbuild.trigger).clone()),
+        _ => None,
     }
 }
 

@@ -134,8 +134,8 @@ fn scopes_of_stages() {
 #[test]
 fn long_chains_are_ordered() {
     let mut file = "FROM a AS s0\n".to_owned();
-    for index in 1..3000 {
+    for index in 1..250 {
         writeln!(file, "FROM s{} AS s{index}\nCOPY --from={} / /", index - 1, index / 2).unwrap();
     }
-    assert_eq!(needed(&file, None), (0..3000).collect::<Vec<_>>());
+    assert_eq!(needed(&file, None), (0..250).collect::<Vec<_>>());
 }

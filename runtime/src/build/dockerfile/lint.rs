@@ -17,6 +17,9 @@ mod variables;
 
 pub use rule::Rule;
 
+/// More findings than this are not looked for.
+const MOST_FINDINGS: usize = 1000;
+
 /// What a rule found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -32,6 +35,22 @@ impl Finding {
     /// Whether it holds whatever the base images are: a variable that seems undefined may be one of theirs.
     pub fn is_certain(&self) -> bool {
         self.rule != Rule::UndefinedVar
+    }
+
+    /// Whether it holds with the variables of these images known.
+    pub fn is_certain_with(&self, file: &Dockerfile, graph: &Graph, known: &BTreeMap<String, Vec<String>>) -> bool {
+        if self.is_certain() {
+            return true;
+        }
+        let mut stage = file.stages.iter().rposition(|stage| stage.from.location.first <= self.location.first);
+        while let Some(base) = stage.and_then(|index| graph.base(index)) {
+            match base {
+                Base::Stage(index) => stage = Some(*index),
+                Base::Scratch => return true,
+                Base::Image { name, .. } => return known.contains_key(name),
+            }
+        }
+        false
     }
 }
 
@@ -78,6 +97,11 @@ fn as_instruction(args: &Located<Vec<super::ArgDeclaration>>) -> Located<Instruc
     Located { node, location: args.location, original: args.original.clone() }
 }
 
+/// As much of a value as it takes to know whether it is empty.
+fn first(value: &str) -> String {
+    value.chars().take(1).collect()
+}
+
 struct Linter<'a> {
     file: &'a Dockerfile,
     context: LintContext<'a>,
@@ -87,7 +111,7 @@ struct Linter<'a> {
 impl Linter<'_> {
     fn add(&mut self, rule: Rule, location: Location, message: String) {
         let skipped = self.file.directives.check.as_ref().is_some_and(|check| check.skips(rule.name()));
-        if !skipped {
+        if !skipped && self.findings.len() < MOST_FINDINGS {
             self.findings.push(Finding { rule, message, location });
         }
     }
@@ -130,8 +154,9 @@ impl Linter<'_> {
             let from = &stage.from;
             let texts = [Some(&from.image), from.platform.as_ref()];
             for text in texts.into_iter().flatten() {
-                for name in variables::unset(text, Syntax::argument(escape), &|name| globals.values.get(name).cloned())
-                {
+                for name in variables::unset(text, Syntax::argument(escape), &|name| {
+                    globals.values.get(name).map(String::as_str).map(first)
+                }) {
                     if variables::is_platform(&name) || globals.declared.contains(&name) {
                         continue;
                     }
@@ -320,8 +345,10 @@ impl Linter<'_> {
             Base::Stage(index) => scopes.get(*index)?.clone()?,
             Base::Image { .. } | Base::Scratch => (graph.scope(), false),
         };
-        if let Base::Image { name, .. } = base {
+        if !matches!(base, Base::Stage(_)) {
             scope.set_env("PATH", variables::PATH);
+        }
+        if let Base::Image { name, .. } = base {
             for variable in self.context.environments.and_then(|known| known.get(name)).into_iter().flatten() {
                 scope.set_env(variable, "");
             }
@@ -349,9 +376,12 @@ impl Linter<'_> {
     fn undefined(&mut self, line: &Located<Instruction>, scope: &Scope) {
         let escape = self.file.directives.escape;
         for (text, syntax) in variables::expanded_texts(&line.node, escape) {
-            for name in variables::unset(text, syntax, &|name| scope.lookup(name)) {
+            for name in variables::unset(text, syntax, &|name| scope.value(name).map(first)) {
+                if self.findings.len() >= MOST_FINDINGS {
+                    return;
+                }
                 // Declared without a value is declared.
-                if scope.names().any(|known| known == name) || PREDEFINED.contains(&name.as_str()) {
+                if scope.knows(&name) || PREDEFINED.contains(&name.as_str()) {
                     continue;
                 }
                 let near = suggest::nearest(&name, scope.names());

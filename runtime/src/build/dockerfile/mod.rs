@@ -139,6 +139,21 @@ impl Dockerfile {
         parse::dockerfile(text)
     }
 
+    /// What is to be said when its `syntax` directive asks for another front end than the usual, and the directive's line.
+    pub fn foreign_front_end(&self) -> Option<(usize, String)> {
+        let wanted = self.directives.syntax.as_deref()?;
+        let name = wanted.split_whitespace().next().unwrap_or_default();
+        let name = name.strip_prefix("docker.io/").unwrap_or(name).split(['@', ':']).next().unwrap_or_default();
+        if matches!(name, "docker/dockerfile" | "docker/dockerfile-upstream") {
+            return None;
+        }
+        let is_it =
+            |line: &String| line.trim_start_matches(['#', ' ', '\t']).to_ascii_lowercase().starts_with("syntax");
+        let line = self.source.iter().position(is_it).map_or(0, |at| at + 1);
+        let text = format!("the syntax directive names {wanted}, which is not run: the file is read as a Dockerfile");
+        Some((line, text))
+    }
+
     /// The source lines of a place, numbered, as people are shown them: `  3 | RUN false`.
     pub fn excerpt(&self, location: Location) -> String {
         error::excerpt(&self.source, location)

@@ -34,6 +34,9 @@ const KEYWORDS: [&str; 18] = [
 const RUN_FLAGS: [(&str, Kind); 4] =
     [("mount", Kind::Many), ("network", Kind::One), ("security", Kind::One), ("device", Kind::Many)];
 const NO_INSTRUCTIONS: &str = "file with no instructions";
+/// Stages a Dockerfile may have, and instructions: each costs a step, and a line in the history of the image.
+const MOST_STAGES: usize = 250;
+const MOST_INSTRUCTIONS: usize = 5000;
 
 /// A line's instruction: FROM begins a stage, the others belong to one.
 enum Parsed {
@@ -48,13 +51,19 @@ pub(super) fn dockerfile(text: &[u8]) -> Result<Dockerfile, ParseError> {
     if lines.is_empty() {
         return Err(ParseError::of(None, NO_INSTRUCTIONS.to_owned(), &file.source));
     }
-    for line in lines {
+    for (index, line) in lines.into_iter().enumerate() {
         let location = line.location;
         let fail = |message: &str| ParseError::at(location, message, &file.source);
+        if index >= MOST_INSTRUCTIONS {
+            return Err(fail(&format!("more than {MOST_INSTRUCTIONS} instructions")));
+        }
         let parsed = instruction(&line, file.directives.escape).map_err(|message| fail(&message))?;
         if line.empty_continuation {
             let message = format!("Empty continuation line found in: {}", line.text);
             file.warnings.push(Warning { message, location });
+        }
+        if matches!(parsed, Parsed::From(_)) && file.stages.len() >= MOST_STAGES {
+            return Err(fail(&format!("more than {MOST_STAGES} stages")));
         }
         match (parsed, file.stages.last_mut()) {
             (Parsed::From(from), _) => begin(&mut file, from),

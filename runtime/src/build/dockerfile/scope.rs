@@ -1,10 +1,13 @@
 //! The variables of a stage, and those of the build.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use super::{
     ArgDeclaration, ExpandError, Instruction, Located,
-    expand::{Syntax, expand},
+    expand::{Expanded, Syntax, expand},
 };
 
 /// ARGs that need no declaration.
@@ -76,11 +79,20 @@ impl Globals {
             }
         }
         let mut globals = Self { values, declared: Vec::new() };
+        let work = Work::default();
         for (index, arg) in args.iter().flat_map(|args| &args.node).enumerate() {
-            let name = globals.expand(&arg.name, escape).map_err(|error| (index, error))?;
+            let expand = |text: &str| {
+                let expanded = globals.expanded(text, escape).and_then(|expanded| work.counted(text, expanded));
+                expanded.map(|expanded| expanded.text).map_err(|error| (index, error))
+            };
+            if index >= MOST_VARIABLES {
+                let message = format!("there can't be more than {MOST_VARIABLES} global ARGs");
+                return Err((index, ExpandError::new(&arg.name, &message)));
+            }
+            let name = expand(&arg.name)?;
             let value = match (build.value(&name), &arg.default) {
                 (Some(given), _) => Some(given.clone()),
-                (None, Some(default)) => Some(globals.expand(default, escape).map_err(|error| (index, error))?),
+                (None, Some(default)) => Some(expand(default)?),
                 (None, None) => None,
             };
             if let Some(value) = value {
@@ -92,33 +104,92 @@ impl Globals {
     }
 
     pub(super) fn expand(&self, text: &str, escape: char) -> Result<String, ExpandError> {
-        expand(text, Syntax::argument(escape), &|name| self.values.get(name).cloned()).map(|expanded| expanded.text)
+        self.expanded(text, escape).map(|expanded| expanded.text)
+    }
+
+    fn expanded(&self, text: &str, escape: char) -> Result<Expanded, ExpandError> {
+        expand(text, Syntax::argument(escape), &|name| self.values.get(name).cloned())
+    }
+}
+
+/// Bytes that may be looked at while the variables of one stage and those it begins from are worked out.
+const MOST_WORK: u64 = 64 << 20;
+/// Variables a stage may have.
+const MOST_VARIABLES: usize = 10_000;
+/// Bytes of their names and values: the kernel starts no program with more by far.
+const MOST_BYTES: usize = 1 << 20;
+
+/// What working out the variables has cost so far.
+#[derive(Debug, Default)]
+struct Work(AtomicU64);
+
+impl Work {
+    /// Counts it; what is too much is refused.
+    fn counted(&self, text: &str, expanded: Expanded) -> Result<Expanded, ExpandError> {
+        let before = self.0.fetch_add(expanded.work as u64, Ordering::Relaxed);
+        if before > MOST_WORK {
+            return Err(ExpandError::new(text, "the variables of this stage are too long and too many"));
+        }
+        Ok(expanded)
+    }
+}
+
+impl Clone for Work {
+    fn clone(&self) -> Self {
+        Self(AtomicU64::new(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+/// Names and values, in order of first setting.
+#[derive(Clone, Debug)]
+struct Variables<T> {
+    list: Vec<(String, T)>,
+    places: HashMap<String, usize>,
+}
+
+impl<T> Variables<T> {
+    fn new() -> Self {
+        Self { list: Vec::new(), places: HashMap::new() }
+    }
+
+    fn get(&self, name: &str) -> Option<&T> {
+        self.places.get(name).map(|place| &self.list[*place].1)
+    }
+
+    fn set(&mut self, name: String, value: T) {
+        if let Some(place) = self.places.get(&name) {
+            self.list[*place].1 = value;
+        } else {
+            self.places.insert(name.clone(), self.list.len());
+            self.list.push((name, value));
+        }
     }
 }
 
 /// The variables of one stage while it is built. A stage that begins from another one inherits a clone of its scope.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Scope {
     escape: char,
     build: BuildArgs,
     globals: BTreeMap<String, String>,
-    env: Vec<(String, String)>,
+    env: Variables<String>,
     /// Declared so far; `None` for one without value.
-    args: Vec<(String, Option<String>)>,
+    args: Variables<Option<String>>,
+    work: Work,
 }
 
 impl Scope {
     pub(super) fn new(escape: char, build: &BuildArgs, globals: &Globals) -> Self {
         let globals = globals.values.clone();
-        Self { escape, build: build.clone(), globals, env: Vec::new(), args: Vec::new() }
+        let (env, args) = (Variables::new(), Variables::new());
+        Self { escape, build: build.clone(), globals, env, args, work: Work::default() }
     }
 
     /// The value of a variable: ENV beats ARG, and the predefined ARGs need no declaration.
-    pub fn lookup(&self, name: &str) -> Option<String> {
-        let env = self.env.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-        let arg = || self.args.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.as_ref());
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let arg = || self.args.get(name).and_then(Option::as_ref);
         let predefined = || self.build.value(name).filter(|_| PREDEFINED.contains(&name));
-        env.or_else(arg).or_else(predefined).cloned()
+        self.env.get(name).or_else(arg).or_else(predefined).map(String::as_str)
     }
 
     /// Declares what an ARG instruction declares. Its texts don't see each other.
@@ -133,20 +204,41 @@ impl Scope {
             };
             values.push((name, value));
         }
+        self.fits(values.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len)))?;
         for (name, value) in values {
-            set(&mut self.args, name, value);
+            self.args.set(name, value);
         }
         Ok(())
     }
 
+    /// Whether variables of these lengths may be added.
+    fn fits(&self, lengths: impl Iterator<Item = usize>) -> Result<(), ExpandError> {
+        let env = self.env.list.iter().map(|(name, value)| name.len() + value.len());
+        let args = self.args.list.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len));
+        let (mut count, mut bytes) = (0, 0_usize);
+        for length in env.chain(args).chain(lengths) {
+            count += 1;
+            bytes = bytes.saturating_add(length);
+        }
+        if count <= MOST_VARIABLES && bytes <= MOST_BYTES {
+            return Ok(());
+        }
+        let message =
+            format!("a stage can't have more than {MOST_VARIABLES} variables, nor {MOST_BYTES} bytes of them");
+        Err(ExpandError::new("", &message))
+    }
+
     /// Sets a variable of ENV, or of the base image.
     pub fn set_env(&mut self, name: &str, value: &str) {
-        set(&mut self.env, name.to_owned(), value.to_owned());
+        self.env.set(name.to_owned(), value.to_owned());
     }
 
     /// Expands names and values of ENV or LABEL; they don't see each other.
     pub fn expand_pairs(&self, pairs: &[(String, String)]) -> Result<Vec<(String, String)>, ExpandError> {
-        pairs.iter().map(|(name, value)| Ok((self.expand(name)?, self.expand(value)?))).collect()
+        let expanded = pairs.iter().map(|(name, value)| Ok((self.expand(name)?, self.expand(value)?)));
+        let expanded = expanded.collect::<Result<Vec<_>, _>>()?;
+        self.fits(expanded.iter().map(|(name, value)| name.len() + value.len()))?;
+        Ok(expanded)
     }
 
     /// What an instruction does to the variables: ARG declares, ENV sets, others do nothing.
@@ -163,53 +255,57 @@ impl Scope {
         Ok(())
     }
 
+    fn expanded(&self, text: &str, syntax: Syntax) -> Result<Expanded, ExpandError> {
+        let expanded = expand(text, syntax, &|name| self.value(name).map(str::to_owned))?;
+        self.work.counted(text, expanded)
+    }
+
     /// Expands an argument to one word.
     pub fn expand(&self, text: &str) -> Result<String, ExpandError> {
-        expand(text, Syntax::argument(self.escape), &|name| self.lookup(name)).map(|expanded| expanded.text)
+        self.expanded(text, Syntax::argument(self.escape)).map(|expanded| expanded.text)
     }
 
     /// Expands an argument and splits it: EXPOSE.
     pub fn expand_words(&self, text: &str) -> Result<Vec<String>, ExpandError> {
-        expand(text, Syntax::argument(self.escape), &|name| self.lookup(name)).map(|expanded| expanded.words)
+        self.expanded(text, Syntax::argument(self.escape)).map(|expanded| expanded.words)
     }
 
     /// Expands the content of a heredoc of COPY or ADD.
     pub fn expand_document(&self, text: &str) -> Result<String, ExpandError> {
-        expand(text, Syntax::document(), &|name| self.lookup(name)).map(|expanded| expanded.text)
+        self.expanded(text, Syntax::document()).map(|expanded| expanded.text)
     }
 
     /// ENV, in order of first setting: what the image config gets.
     pub fn env(&self) -> &[(String, String)] {
-        &self.env
+        &self.env.list
     }
 
     /// Declared ARGs that have a value, in order, those hidden by ENV too.
     pub fn args(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.args.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
+        self.args.list.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
     }
 
     /// The environment of a RUN: predefined ARGs that were given, declared ARGs, and ENV over them.
     pub fn run_env(&self) -> Vec<(String, String)> {
-        let mut variables = Vec::new();
+        let mut variables = Variables::new();
         let predefined = self.build.given().filter(|(name, _)| PREDEFINED.contains(name));
         for (name, value) in predefined.chain(self.args()) {
-            set(&mut variables, name.to_owned(), value.to_owned());
+            variables.set(name.to_owned(), value.to_owned());
         }
-        for (name, value) in &self.env {
-            set(&mut variables, name.clone(), value.clone());
+        for (name, value) in self.env() {
+            variables.set(name.clone(), value.clone());
         }
-        variables
+        variables.list
+    }
+
+    /// Whether a variable is set or declared.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.env.get(name).is_some() || self.args.get(name).is_some()
     }
 
     /// Names of the variables that are set or declared.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.env.iter().map(|(name, _)| name.as_str()).chain(self.args.iter().map(|(name, _)| name.as_str()))
-    }
-}
-
-fn set<T>(variables: &mut Vec<(String, T)>, name: String, value: T) {
-    match variables.iter_mut().find(|(key, _)| *key == name) {
-        Some((_, old)) => *old = value,
-        None => variables.push((name, value)),
+        let env = self.env.list.iter().map(|(name, _)| name.as_str());
+        env.chain(self.args.list.iter().map(|(name, _)| name.as_str()))
     }
 }

@@ -13,7 +13,14 @@ pub(super) fn nearest<'a>(word: &str, options: impl IntoIterator<Item = &'a str>
     let wanted: Vec<char> = word.to_lowercase().chars().take(64).collect();
     let mut best = None;
     for option in options {
+        // No slip makes a word so much shorter or longer; a lower case letter takes no more bytes than four.
+        if option.len() > 4 * (wanted.len() + TOO_FAR) {
+            continue;
+        }
         let option_chars: Vec<char> = option.to_lowercase().chars().collect();
+        if option_chars.len().abs_diff(wanted.len()) >= TOO_FAR {
+            continue;
+        }
         let distance = distance(&wanted, &option_chars);
         if distance == 0 {
             return None;

@@ -1,6 +1,8 @@
 //! What the builder asks of the engine.
 
 use std::{
+    fs::File,
+    io::{BufWriter, Seek as _, Write as _},
     os::fd::OwnedFd,
     sync::{Arc, Mutex},
 };
@@ -14,16 +16,18 @@ use crate::{
     build::{
         cache::{Entry, Key},
         host::{BaseImage, Changes, Fetched, Host, MadeLayer, RunEnd, RunStep, Tree, Wanted},
+        plan::Known,
     },
     digest::{ChainId, DiffId},
     engine::Engine,
     error::{Error, ErrorKind, Result},
     fault,
+    image::edit::ConfigEditor,
     lease::{Lease, Thing},
     oci::{self, Platform},
     reference::Reference,
     request::{BuildImage, PullImage, RegistryAuth},
-    snapshot::Adoption,
+    snapshot::{Adoption, root_is_changed},
     view::{BuildEvent, BuiltImage, Progress, Stream},
 };
 
@@ -104,6 +108,15 @@ impl Builder {
         })
     }
 
+    /// What can be told of an image without fetching it.
+    pub(super) fn known(&self, name: &str) -> Option<Known> {
+        let images = &self.engine.inner.images;
+        let id = images.get(name).ok()?.summary.id;
+        let config = ConfigEditor::of(&images.0.content.read(id, oci::MAX_CONFIG_BYTES).ok()?).ok()?;
+        let name = |line: String| line.split_once('=').map_or(line.clone(), |(name, _)| name.to_owned());
+        Some(Known { variables: config.env().into_iter().map(name).collect(), triggers: config.onbuild() })
+    }
+
     fn here(&self, name: &str, platform: Option<&Platform>) -> Result<Option<BaseImage>> {
         let images = &self.engine.inner.images;
         let view = match images.get(name) {
@@ -162,13 +175,33 @@ impl Host for Builder {
         let failed =
             |error: std::io::Error| crate::durable::io_error("a step's files can't be read", error.kind(), error);
         if std::fs::read_dir(upper).map_err(failed)?.next().is_none() {
-            return Ok(None);
+            let lowers = self.engine.inner.images.0.snapshots.lowers(below)?;
+            if !root_is_changed(upper, &lowers).map_err(failed)? {
+                return Ok(None);
+            }
         }
         let parent: Option<ChainId> = oci::chains(below).last().copied();
         let how = Adoption { parent, clamp };
         let adopted = self.engine.inner.images.0.snapshots.adopt(upper, how, |chain| self.hold(Thing::Layer(chain)))?;
         fault::point("build.layer").map_err(Error::from_fault)?;
         Ok(Some(MadeLayer { diff_id: adopted.diff_id, size_bytes: adopted.size_bytes }))
+    }
+
+    fn restack(&self, layers: &[DiffId], below: &[DiffId]) -> Result<Option<MadeLayer>> {
+        let (Some(wanted), Some(chain)) = (layers.last(), oci::chains(layers).last().copied()) else { return Ok(None) };
+        let snapshots = &self.engine.inner.images.0.snapshots;
+        let failed = |error: std::io::Error| crate::durable::io_error("a layer can't be copied", error.kind(), error);
+        let path = self.folder.fresh()?.join("layer.tar");
+        let mut tar = File::options().read(true).write(true).create_new(true).open(path).map_err(failed)?;
+        let mut to = BufWriter::new(&tar);
+        snapshots.write_tar(chain, &mut to)?;
+        to.flush().map_err(failed)?;
+        drop(to);
+        tar.rewind().map_err(failed)?;
+        let how = Adoption { parent: oci::chains(below).last().copied(), clamp: None };
+        let made = snapshots.absorb(tar, how, |chain| self.hold(Thing::Layer(chain)), &mut |_| ())?;
+        let same = made.diff_id == *wanted;
+        Ok(same.then_some(MadeLayer { diff_id: made.diff_id, size_bytes: made.size_bytes }))
     }
 
     fn find(&self, key: Key) -> Option<Entry> {

@@ -60,7 +60,7 @@ impl Builder {
     fn build(&self, source: BuildSource) -> Result<BuiltImage> {
         let (context, folder) = self.context(source)?;
         fault::point("build.context").map_err(Error::from_fault)?;
-        let plan = Plan::new(&self.request, context, folder)?;
+        let plan = Plan::new(&self.request, context, folder, &|name| self.known(name))?;
         for warning in plan.warnings() {
             self.tell(BuildEvent::Warning(warning.clone()));
         }

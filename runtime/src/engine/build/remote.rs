@@ -46,7 +46,7 @@ impl Builder {
         let folder = self.folder.fresh()?;
         let file = self.wait(async {
             let (address, reach) = (&wanted.address, self.reach());
-            Ok(remote::fetch(address, &folder, true, checksum, &reach).await?)
+            Ok(remote::fetch(address, &folder, wanted.named, checksum, &reach).await?)
         })?;
         Ok(Fetched { root: opened(&folder)?, file: Some(file.name) })
     }

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     os::{
-        fd::{BorrowedFd, OwnedFd},
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
         unix::fs::{PermissionsExt as _, chown},
     },
     path::{Path, PathBuf},
@@ -16,6 +16,7 @@ use super::{cancelled, host::Builder};
 use crate::{
     build::{
         cache::Key,
+        copy::{CopyRequest, Selection, Source},
         dockerfile::Sharing,
         host::{Changes, RunEnd, RunStep, StepSource, Tree},
     },
@@ -127,8 +128,9 @@ impl Builder {
                 fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).map_err(failed)?;
                 (step::StepSource::Folder(folder), "script".to_owned())
             }
-            StepSource::Cache { id, sharing, made } => {
-                (step::StepSource::Cache(self.cache_folder(id, *sharing, *made, turns)?), String::new())
+            StepSource::Cache { id, sharing, made, seed } => {
+                let seed = seed.as_ref().map(|(layers, path)| (&layers[..], &path[..]));
+                (step::StepSource::Cache(self.cache_folder(id, *sharing, *made, seed, turns)?), String::new())
             }
         })
     }
@@ -139,6 +141,7 @@ impl Builder {
         id: &str,
         sharing: Sharing,
         (mode, uid, gid): (u32, u32, u32),
+        seed: Option<(&[DiffId], &str)>,
         turns: &mut Vec<Turn<Key>>,
     ) -> Result<PathBuf> {
         let images = &self.engine.inner.images;
@@ -160,12 +163,25 @@ impl Builder {
                 name
             }
         };
-        let (_, data, new) = cache.mount(&name)?;
+        let (key, data, new) = cache.mount(&name)?;
         if new {
+            if let Some((layers, path)) = seed {
+                self.fill(&data, layers, path).inspect_err(|_| drop(cache.remove_mount(key)))?;
+            }
             fs::set_permissions(&data, fs::Permissions::from_mode(mode)).map_err(failed)?;
             chown(&data, Some(uid), Some(gid)).map_err(failed)?;
         }
         Ok(data)
+    }
+}
+
+impl Builder {
+    /// Copies a folder of a stack of layers.
+    fn fill(&self, data: &Path, layers: &[DiffId], path: &str) -> Result<()> {
+        let view = self.readable(layers)?;
+        let request = CopyRequest::new(vec![path.as_bytes().to_vec()], "/");
+        let into = fs::File::open(data).map_err(failed)?;
+        Ok(Selection::new(&Source::layers(&view), &request)?.write(into.as_fd(), None)?)
     }
 }
 

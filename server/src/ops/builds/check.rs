@@ -23,7 +23,9 @@ pub fn check(actor: &Actor, text: &str) -> Result<Vec<Warning>> {
     };
     let warning =
         |one: Finding| Warning { check: one.rule.name().to_owned(), line: one.location.first, text: one.message };
-    Ok(lint(&file, LintContext::default()).into_iter().filter(Finding::is_certain).map(warning).collect())
+    let foreign = file.foreign_front_end().map(|(line, text)| Warning { check: String::new(), line, text });
+    let findings = lint(&file, LintContext::default()).into_iter().filter(Finding::is_certain).map(warning);
+    Ok(foreign.into_iter().chain(findings).collect())
 }
 
 #[cfg(test)]
@@ -36,6 +38,8 @@ mod tests {
         assert_eq!((found.len(), found[0].line), (1, 2));
         assert!(found[0].text.to_lowercase().contains("unknown instruction"), "{}", found[0].text);
         assert!(check(&Actor::system(), "FROM busybox\nRUN true\n").unwrap().is_empty());
+        let found = check(&Actor::system(), "# syntax=some/other\nFROM busybox\n").unwrap();
+        assert_eq!((found.len(), found[0].line), (1, 1));
         let found = check(&Actor::system(), "FROM busybox\nMAINTAINER me\n").unwrap();
         assert_eq!((found[0].check.as_str(), found[0].line), ("MaintainerDeprecated", 2));
     }

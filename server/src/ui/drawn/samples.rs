@@ -2,7 +2,7 @@
 
 use runtime::{
     build::cache::Kept,
-    view::{HostCheck, HostInfo, LayerStep, Verdict},
+    view::{Change, ChangeKind, HostCheck, HostInfo, LayerStep, Verdict},
 };
 
 use super::super::containers::samples::now;
@@ -114,4 +114,13 @@ pub(super) fn person(name: &str) -> Person {
         teams: [("datalab".to_owned(), TeamRole::Viewer), ("shop".to_owned(), TeamRole::Lead)].into(),
         seen_at: is_administrator.then(|| now().as_microsecond()),
     }
+}
+
+pub(super) fn changes() -> Vec<Change> {
+    let one = |kind, path: &str| Change { kind, path: path.into() };
+    vec![
+        one(ChangeKind::Modified, "/etc"),
+        one(ChangeKind::Deleted, "/etc/<hosts>"),
+        one(ChangeKind::Added, "/var/lib/app/data/a-rather-long-name-of-a-file-that-was-written-by-the-program.db"),
+    ]
 }
