@@ -2,7 +2,7 @@
 
 use harness::{Browser, Darsena, Look, Suite, image::busybox_archive};
 
-use crate::{set_up, sign_in, story::shots};
+use crate::{PASSWORD, set_up, sign_in, story::shots};
 
 pub fn tests(suite: Suite) -> Suite {
     suite
@@ -33,8 +33,28 @@ const PAGES: &[(&str, &str)] = &[
     ("/operations", "operations"),
     ("/audit", "audit"),
     ("/account", "account"),
+    ("/teams", "teams"),
+    ("/teams/a-team-with-quite-a-long-name", "team"),
+    ("/teams/a-team-with-quite-a-long-name/remove", "team-remove"),
+    ("/users/a-person.with_a-long-name", "person"),
     ("/search?q=runs", "search"),
 ];
+
+/// A team with somebody in it.
+async fn make_team(browser: &Browser, darsena: &Darsena) {
+    browser.open(&darsena.url("/teams")).await;
+    browser.fill("#pn", "a-person.with_a-long-name").await;
+    browser.fill("#pw", PASSWORD).await;
+    browser.click("form[action='/users'] button.primary").await;
+    browser.until_path("/users/a-person.with_a-long-name").await;
+    browser.open(&darsena.url("/teams")).await;
+    browser.fill("#tn", "a-team-with-quite-a-long-name").await;
+    browser.click("form[action='/teams'] button.primary").await;
+    browser.until_path("/teams/a-team-with-quite-a-long-name").await;
+    browser.fill("#mu", "a-person.with_a-long-name").await;
+    browser.click("form.stackv[action$='/members'] button.primary").await;
+    browser.until("table", "a-person.with_a-long-name").await;
+}
 
 fn every_page() {
     let darsena = Darsena::start();
@@ -66,6 +86,7 @@ fn every_page() {
     darsena.space().inside_neighbour(|| async {
         let browser = Browser::start(darsena.space(), "en").await;
         set_up(&browser, &darsena).await;
+        make_team(&browser, &darsena).await;
         for look in [Look::Light, Look::Dark] {
             for width in [1440, 768, 390, 360] {
                 browser.present(width, 800, look).await;
