@@ -1,6 +1,7 @@
 //! What the builder asks of the engine.
 
 use std::{
+    borrow::Cow,
     fs::File,
     io::{BufWriter, Seek as _, Write as _},
     os::fd::OwnedFd,
@@ -111,7 +112,7 @@ impl Builder {
     /// What can be told of an image without fetching it.
     pub(super) fn known(&self, name: &str) -> Option<Known> {
         let images = &self.engine.inner.images;
-        let id = images.get(name).ok()?.summary.id;
+        let id = images.get(&no_short_id(name)).ok()?.summary.id;
         let config = ConfigEditor::of(&images.0.content.read(id, oci::MAX_CONFIG_BYTES).ok()?).ok()?;
         let name = |line: String| line.split_once('=').map_or(line.clone(), |(name, _)| name.to_owned());
         Some(Known { variables: config.env().into_iter().map(name).collect(), triggers: config.onbuild() })
@@ -119,7 +120,7 @@ impl Builder {
 
     fn here(&self, name: &str, platform: Option<&Platform>) -> Result<Option<BaseImage>> {
         let images = &self.engine.inner.images;
-        let view = match images.get(name) {
+        let view = match images.get(&no_short_id(name)) {
             Ok(view) => view,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -142,6 +143,18 @@ impl Builder {
         }
         let config = images.0.content.read(id, oci::MAX_CONFIG_BYTES)?;
         Ok(Some(BaseImage { id, layers, config }))
+    }
+}
+
+/// The shortest start of an id that a Dockerfile can mean.
+const SHORTEST_ID: usize = 7;
+
+/// `FROM 0` must not mean whatever image has an id that happens to begin so: what is short is a name.
+fn no_short_id(name: &str) -> Cow<'_, str> {
+    if name.len() < SHORTEST_ID && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Cow::Owned(format!("{name}:latest"))
+    } else {
+        Cow::Borrowed(name)
     }
 }
 
@@ -243,5 +256,23 @@ impl Host for Builder {
 
     fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_short_is_a_name() {
+        for (written, meant) in [
+            ("0", "0:latest"),
+            ("cafe", "cafe:latest"),
+            ("abc:1", "abc:1"),
+            ("busybox", "busybox"),
+            ("2924293ca433", "2924293ca433"),
+        ] {
+            assert_eq!(no_short_id(written), meant);
+        }
     }
 }
