@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{gate::Gate, seal::Vault},
-    db::Db,
+    db::{Db, usage::UsageDb},
     ops::{builds::Builds, operation::Operations, registry_access::Desk, usage::Readings},
 };
 
@@ -23,6 +23,8 @@ pub struct App(Arc<Inner>);
 pub struct Inner {
     /// Users, sessions, audit, operations.
     pub db: Db,
+    /// What containers used over time.
+    pub usage: UsageDb,
     /// The container engine.
     pub engine: Engine,
     /// Long work in progress.
@@ -48,7 +50,7 @@ pub struct Inner {
 impl App {
     /// Puts the parts together.
     pub fn new(
-        db: Db,
+        (db, usage): (Db, UsageDb),
         engine: Engine,
         vault: Vault,
         data: &Path,
@@ -57,6 +59,7 @@ impl App {
     ) -> Self {
         Self(Arc::new(Inner {
             db,
+            usage,
             engine,
             operations: Operations::default(),
             builds: Builds::new(data),

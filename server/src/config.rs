@@ -208,6 +208,11 @@ impl Config {
     pub fn database(&self) -> PathBuf {
         self.data.join("darsena.db")
     }
+
+    /// The file of what containers used over time.
+    pub fn usage_database(&self) -> PathBuf {
+        self.data.join("usage.db")
+    }
 }
 
 fn one_line(text: &str) -> String {

@@ -29,7 +29,7 @@ use crate::{
     app::App,
     auth::{origin::Hosts, seal::Vault},
     config::{Admin, Command, CommandLine, Config, Options},
-    db::Db,
+    db::{Db, usage::UsageDb},
 };
 
 /// The monitor's program, inside this one.
@@ -134,7 +134,8 @@ async fn serve_all(config: Config) -> Result<(), String> {
     let desk = ops::registry_access::Desk::open(&db, config.registry_host.as_deref(), address, &config.hosts);
     let desk = desk.await.map_err(|error| error.chain())?;
     let vault = Vault::open(&config.secrets_key()).map_err(|error| error.chain())?;
-    let app = App::new(db, engine, vault, &config.data, config.docker_socket.clone(), desk);
+    let usage = UsageDb::open(&config.usage_database()).await.map_err(|error| error.chain())?;
+    let app = App::new((db, usage), engine, vault, &config.data, config.docker_socket.clone(), desk);
     ops::builds::recover(&app).await.map_err(|error| error.chain())?;
     welcome::install_once(&app).await.map_err(|error| error.chain())?;
     let socket = config.docker_socket.as_deref().map(docker::bind).transpose().map_err(|error| error.chain())?;

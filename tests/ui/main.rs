@@ -10,6 +10,7 @@ mod images;
 mod logs;
 mod pages;
 mod story;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -22,7 +23,7 @@ const PASSWORD: &str = "seven quiet cranes";
 
 fn main() -> ExitCode {
     let suite = Suite::new(&["chromium", "chromedriver", "docker-registry"], |_| {});
-    guard::tests(logs::tests(pages::tests(story::tests(suite)))).run()
+    usage::tests(guard::tests(logs::tests(pages::tests(story::tests(suite))))).run()
 }
 
 /// Fills the first-run page and ends on the overview, signed in.

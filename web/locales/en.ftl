@@ -980,3 +980,16 @@ person-resumed = { $name } can sign in again.
 person-removed = The account of { $name } was removed.
 account-member = member
 session-suspended = This account is suspended. Ask an administrator.
+
+## What a container used
+
+usage-range = Range
+usage-live = Live
+usage-hours = { $count } h
+usage-days = { $count } days
+usage-when = Time
+usage-mean = mean
+usage-most = highest
+usage-label = { $what } over time, at most { $most }
+usage-none = Nothing is recorded for this time
+usage-none-lead = What a container uses is recorded every ten seconds while it runs, kept for a day, and as means of five minutes for thirty days.

@@ -980,3 +980,16 @@ person-resumed = { $name } puede entrar de nuevo.
 person-removed = La cuenta de { $name } se ha eliminado.
 account-member = miembro
 session-suspended = Esta cuenta está suspendida. Pregunte a un administrador.
+
+## Lo que usó un contenedor
+
+usage-range = Periodo
+usage-live = En vivo
+usage-hours = { $count } h
+usage-days = { $count } días
+usage-when = Hora
+usage-mean = media
+usage-most = máximo
+usage-label = { $what } a lo largo del tiempo, como mucho { $most }
+usage-none = No hay nada registrado en este periodo
+usage-none-lead = Lo que usa un contenedor se registra cada diez segundos mientras funciona, se guarda un día y, como medias de cinco minutos, treinta días.

@@ -1,4 +1,4 @@
-// Live charts of one container: a reading a second, five minutes wide.
+// Charts of one container: live, a reading a second, five minutes wide; or of the hours and days before now.
 "use strict";
 (() => {
   const room = document.getElementById("stats");
@@ -23,7 +23,8 @@
   const memory = scaled(1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
   const rate = scaled(1000, ["B/s", "kB/s", "MB/s", "GB/s"]);
   const percent = (value) => number.format(value) + "\u202f%";
-  const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const long = Number(words.span || 0) > 0;
+  const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", second: long ? undefined : "2-digit", hourCycle: "h23" });
   const limit = Number(words.limit);
   const kinds = [
     { write: percent, series: [[words.cpu, 0]], least: 5 },
@@ -32,17 +33,21 @@
     { write: rate, series: [[words.write, 4], [words.read, 5]], least: 1000 },
   ];
   const history = JSON.parse(words.history || "[]");
-  const start = Date.now() / 1000;
-  const times = history.map((_, at) => start - (history.length - at) * 5);
-  const columns = [0, 1, 2, 3, 4, 5].map((column) => history.map((point) => point[column]));
+  const now = Date.now() / 1000;
+  const times = history.map((point) => point[0] || now);
+  const columns = [1, 2, 3, 4, 5, 6].map((column) => history.map((point) => point[column]));
+  const span = Number(words.span || 0);
+  const day = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short" });
+  const whole = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "medium" });
+  const moment = span > 172800 ? day : clock;
 
   // Always the last five minutes, so that a first reading has its place and lines don't stretch as they grow.
-  const window5 = (last) => [(last || Date.now() / 1000) - WIDE, last || Date.now() / 1000];
+  const window5 = (last) => span ? [Number(words.until) - span, Number(words.until)] : [(last || Date.now() / 1000) - WIDE, last || Date.now() / 1000];
   const figures = [...room.querySelectorAll("[data-chart]")];
   const charts = figures.map((figure, at) => {
     const kind = kinds[at];
     const place = figure.querySelector(".plot-room");
-    const series = [{}].concat(kind.series.map(([label], second) => ({
+    const series = [{ label: words.when, value: (_, value) => (value == null ? "–" : whole.format(value * 1000)) }].concat(kind.series.map(([label], second) => ({
       label,
       stroke: colour(second ? "--c2" : "--c1"),
       width: 1.6,
@@ -56,8 +61,8 @@
       height: 170,
       series,
       cursor: { drag: { x: false, y: false } },
-      legend: { show: kind.series.length > 1, live: false },
-      axes: [{ ...axis, space: 90, values: (_, values) => values.map((value) => clock.format(value * 1000)) }, { ...axis, size: 74, incrs: kind.write === memory ? Array.from({ length: 45 }, (_, power) => 2 ** power) : undefined, values: (_, values) => values.map((value) => kind.write(value)) }],
+      legend: { show: kind.series.length > 1 || span > 0, live: span > 0 },
+      axes: [{ ...axis, space: 90, values: (_, values) => values.map((value) => moment.format(value * 1000)) }, { ...axis, size: 74, incrs: kind.write === memory ? Array.from({ length: 45 }, (_, power) => 2 ** power) : undefined, values: (_, values) => values.map((value) => kind.write(value)) }],
       scales: { x: { range: (_, low, high) => window5(high) }, y: { range: (_, low, high) => [0, Math.max(high || 0, kind.limit || 0, kind.least) * 1.05] } },
     };
     place.replaceChildren();
@@ -109,8 +114,9 @@
     };
   }
   document.addEventListener("visibilitychange", () => {
+    if (span) return;
     if (document.hidden) socket.close();
     else if (socket.readyState > 1) connect();
   });
-  connect();
+  if (!span) connect();
 })();

@@ -19,6 +19,7 @@ pub mod registries;
 pub mod sessions;
 pub mod settings;
 pub mod teams;
+pub mod usage;
 pub mod users;
 pub mod wholeness;
 

@@ -1,29 +1,37 @@
-//! What containers use, read every few seconds while somebody looks, and kept for fifteen minutes in memory.
+//! What containers use: read every few seconds while somebody looks, and kept for fifteen minutes in memory; and every ten
+//! seconds, somebody looking or not, for the charts of days.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use runtime::{error::Result, id::ContainerId, view::Stats};
 use tokio::sync::broadcast;
 
+pub use crate::db::usage::Sample;
 use crate::{
     app::App,
     auth::actor::{Actor, Right},
+    db::usage::FINE,
 };
 
 /// Between two readings.
 pub const EVERY: Duration = Duration::from_secs(5);
-/// Readings kept: 15 minutes.
-const KEPT: usize = 180;
+/// How long readings are kept in memory, in ms.
+const KEPT_MS: i64 = 15 * 60_000;
+/// Between two rounds of making means and dropping what is too old.
+const TIDY: Duration = Duration::from_mins(1);
 /// Nobody has looked for so long: readings stop until somebody does.
 const UNWATCHED: Duration = Duration::from_secs(30);
 
 /// One reading of one container.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
+    /// When, in ms since 1970; 0 when only the rates count.
+    pub at_ms: i64,
     /// Processor time in percent of one CPU.
     pub cpu_percent: f64,
     /// Memory in use without the page cache that is given up first.
@@ -49,6 +57,7 @@ pub fn between(before: &Stats, after: &Stats, seconds: f64) -> Usage {
         |stats: &Stats| stats.networks.values().fold((0, 0), |(rx, tx), one| (rx + one.rx_bytes, tx + one.tx_bytes));
     let ((rx_before, tx_before), (rx, tx)) = (network(before), network(after));
     Usage {
+        at_ms: 0,
         cpu_percent: rate(before.cpu_usage_ns, after.cpu_usage_ns) / 1e7,
         memory_bytes: after.memory_usage_bytes.saturating_sub(after.memory_inactive_file_bytes),
         memory_limit_bytes: after.memory_limit_bytes,
@@ -69,6 +78,7 @@ struct Known {
 /// All readings.
 pub struct Readings {
     known: Mutex<HashMap<ContainerId, Known>>,
+    recorded: Mutex<HashMap<ContainerId, (Stats, Instant)>>,
     looked: Mutex<Option<Instant>>,
     wanted: tokio::sync::Notify,
     taken: broadcast::Sender<()>,
@@ -78,6 +88,7 @@ impl Default for Readings {
     fn default() -> Self {
         Self {
             known: Mutex::default(),
+            recorded: Mutex::default(),
             looked: Mutex::default(),
             wanted: tokio::sync::Notify::new(),
             taken: broadcast::channel(4).0,
@@ -129,48 +140,130 @@ pub fn changes(app: &App, actor: &Actor) -> Result<broadcast::Receiver<()>> {
     Ok(app.readings.taken.subscribe())
 }
 
-/// Takes readings until the server ends, while somebody looks or listens.
+/// What a container used from `since` on (both in seconds since 1970), one sample for each `step` seconds, oldest first.
+/// Nothing where it did not run.
+///
+/// # Errors
+/// Without the right to view.
+pub async fn past(
+    app: &App,
+    actor: &Actor,
+    id: &ContainerId,
+    since: i64,
+    until: i64,
+    step: i64,
+) -> Result<Vec<Sample>> {
+    actor.require(Right::View)?;
+    app.usage.between(id.as_str(), since, until, step).await
+}
+
+/// Takes readings until the server ends: often while somebody looks or listens, else as the charts of days need them.
 pub async fn keep_reading(app: App) {
+    let mut record = tokio::time::interval(FINE);
+    record.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tidied: Option<Instant> = None;
     while !app.shutdown.is_cancelled() {
-        if !app.readings.is_watched() && app.readings.taken.receiver_count() == 0 {
-            tokio::select! {
-                () = app.readings.wanted.notified() => {}
-                () = app.shutdown.cancelled() => return,
-            }
-        }
-        read_all(&app).await;
-        let _ = app.readings.taken.send(());
+        let is_watched = app.readings.is_watched() || app.readings.taken.receiver_count() > 0;
         tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
             () = app.shutdown.cancelled() => return,
+            _ = record.tick() => {
+                let stats = read_all(&app).await;
+                record_all(&app, &stats).await;
+                if tidied.is_none_or(|at| at.elapsed() > TIDY) {
+                    tidied = Some(Instant::now());
+                    tidy(&app).await;
+                }
+                remember(&app, stats);
+            }
+            () = tokio::time::sleep(EVERY), if is_watched => remember(&app, read_all(&app).await),
+            () = app.readings.wanted.notified(), if !is_watched => remember(&app, read_all(&app).await),
         }
     }
 }
 
-async fn read_all(app: &App) {
-    let running: Vec<ContainerId> =
-        app.engine.containers().into_iter().filter(|one| one.state.is_running()).map(|one| one.id).collect();
-    for id in &running {
-        // A container that ended meanwhile has no reading; the next round drops it.
-        let Ok(stats) = app.engine.stats(id).await else { continue };
-        let now = Instant::now();
-        let mut known = app.readings.known.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.get_mut(id) {
+type Read = Vec<(ContainerId, Stats, Instant)>;
+
+async fn read_all(app: &App) -> Read {
+    let running = app.engine.containers().into_iter().filter(|one| one.state.is_running());
+    let mut read = Vec::new();
+    for one in running {
+        // A container that ended meanwhile has no reading.
+        if let Ok(stats) = app.engine.stats(&one.id).await {
+            read.push((one.id, stats, Instant::now()));
+        }
+    }
+    read
+}
+
+/// Keeps what was used since the record before this one.
+async fn record_all(app: &App, read: &Read) {
+    let now = Timestamp::now().as_second();
+    let samples: Vec<(String, Sample)> = {
+        let mut recorded = app.readings.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = |(id, stats, at): &(ContainerId, Stats, Instant)| {
+            let (last, then) = recorded.get(id)?;
+            let usage = between(last, stats, at.duration_since(*then).as_secs_f64());
+            Some((id.to_string(), sample(&usage, now)))
+        };
+        let samples = read.iter().filter_map(since).collect();
+        *recorded = read.iter().map(|(id, stats, at)| (id.clone(), (stats.clone(), *at))).collect();
+        samples
+    };
+    if samples.is_empty() {
+        return;
+    }
+    if let Err(error) = app.usage.keep(&samples).await {
+        tracing::warn!("what containers use can't be recorded: {}", error.chain());
+    }
+}
+
+fn sample(usage: &Usage, at: i64) -> Sample {
+    Sample {
+        at,
+        cpu_milli_percent: (usage.cpu_percent * 1000.0) as i64,
+        memory_bytes: usage.memory_bytes as i64,
+        pids: usage.pids as i64,
+        rx_bytes: usage.rx_bytes as i64,
+        tx_bytes: usage.tx_bytes as i64,
+        write_bytes: usage.write_bytes as i64,
+        read_bytes: usage.read_bytes as i64,
+    }
+}
+
+async fn tidy(app: &App) {
+    let known: Vec<String> = app.engine.containers().into_iter().map(|one| one.id.to_string()).collect();
+    if let Err(error) = app.usage.tidy(Timestamp::now().as_second(), &known).await {
+        tracing::warn!("the record of what containers use can't be tidied: {}", error.chain());
+    }
+}
+
+/// Keeps the readings for who looks now.
+fn remember(app: &App, read: Read) {
+    let mut known = app.readings.known.lock().unwrap_or_else(PoisonError::into_inner);
+    let running: HashSet<&ContainerId> = read.iter().map(|(id, ..)| id).collect();
+    known.retain(|id, _| running.contains(id));
+    let at_ms = Timestamp::now().as_millisecond();
+    for (id, stats, now) in read {
+        match known.get_mut(&id) {
             Some(one) => {
-                let usage = between(&one.last, &stats, now.duration_since(one.at).as_secs_f64());
-                one.history.push_back(usage);
-                if one.history.len() > KEPT {
+                let seconds = now.duration_since(one.at).as_secs_f64();
+                if seconds < 1.0 {
+                    // Two clocks drive this; rates over a moment say nothing.
+                    continue;
+                }
+                one.history.push_back(Usage { at_ms, ..between(&one.last, &stats, seconds) });
+                while one.history.front().is_some_and(|oldest| oldest.at_ms < at_ms - KEPT_MS) {
                     one.history.pop_front();
                 }
                 (one.last, one.at) = (stats, now);
             }
             None => {
-                known.insert(id.clone(), Known { last: stats, at: now, history: VecDeque::new() });
+                known.insert(id, Known { last: stats, at: now, history: VecDeque::new() });
             }
         }
     }
-    let mut known = app.readings.known.lock().unwrap_or_else(PoisonError::into_inner);
-    known.retain(|id, _| running.contains(id));
+    drop(known);
+    let _ = app.readings.taken.send(());
 }
 
 #[cfg(test)]

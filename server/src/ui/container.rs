@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{OriginalUri, Path, State},
+    extract::{OriginalUri, Path, Query, State},
     response::Response,
 };
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use runtime::{
 
 use super::{
     chart::{self, Chart},
+    container_usage::{self, Asked, Range},
     containers::{Standing, ports},
     error::Fault,
     page::{Page, When, micros, see_other},
@@ -67,6 +68,11 @@ impl Head {
     }
 }
 
+/// How long a tile's chart looks back, in ms.
+const TILE_MS: f64 = 15.0 * 60_000.0;
+/// Readings further apart than this, in ms, have a gap between them.
+const TILE_GAP_MS: f64 = 25_000.0;
+
 /// A number with a small chart.
 pub struct Tile {
     /// Its name.
@@ -82,13 +88,13 @@ pub struct Tile {
 /// The four charts of a container.
 pub fn tiles(history: &[Usage], view: &ContainerView, t: Texts) -> Vec<Tile> {
     let Some(last) = history.last() else { return Vec::new() };
-    let column = |pick: fn(&Usage) -> f64| history.iter().map(pick).collect::<Vec<f64>>();
     let rate = |bytes: f64| format!("{}/s", t.size(bytes as u64));
-    let tile = |label: &str, now: String, of: String, values: Vec<f64>, least: f64| Tile {
-        label: t.get(label),
-        now,
-        of,
-        chart: chart::draw(&values, chart::top(&values, least), 60.0),
+    let tile = |label: &str, now: String, of: String, pick: fn(&Usage) -> f64, least: f64| {
+        let values: Vec<f64> = history.iter().map(pick).collect();
+        let place = |usage: &Usage| 1.0 - (last.at_ms - usage.at_ms) as f64 / TILE_MS;
+        let points: Vec<(f64, f64)> = history.iter().map(place).zip(values.iter().copied()).collect();
+        let chart = chart::draw(&points, TILE_GAP_MS / TILE_MS, chart::top(&values, least), 60.0);
+        Tile { label: t.get(label), now, of, chart }
     };
     let cores = view.request.limits.nano_cpus.map(|nano| nano as f64 / 1e9);
     let limit = view.request.limits.memory_bytes;
@@ -97,28 +103,28 @@ pub fn tiles(history: &[Usage], view: &ContainerView, t: Texts) -> Vec<Tile> {
             "cpu",
             t.percent(last.cpu_percent),
             cores.map_or_else(String::new, |cores| t.one("of-cores", "cores", cores)),
-            column(|usage| usage.cpu_percent),
+            |usage| usage.cpu_percent,
             cores.map_or(100.0, |cores| cores * 100.0),
         ),
         tile(
             "memory",
             t.memory(last.memory_bytes),
             limit.map_or_else(String::new, |limit| t.one("of", "limit", t.memory(limit))),
-            column(|usage| usage.memory_bytes as f64),
+            |usage| usage.memory_bytes as f64,
             limit.unwrap_or(last.memory_limit_bytes.min(1 << 30)) as f64,
         ),
         tile(
             "network",
             rate(last.rx_bytes),
             t.one("and-out", "rate", rate(last.tx_bytes)),
-            column(|usage| usage.rx_bytes),
+            |usage| usage.rx_bytes,
             1e4,
         ),
         tile(
             "disk",
             rate(last.write_bytes),
             t.one("and-read", "rate", rate(last.read_bytes)),
-            column(|usage| usage.write_bytes),
+            |usage| usage.write_bytes,
             1e4,
         ),
     ]
@@ -300,6 +306,7 @@ pub struct StatsPage {
     history: String,
     limit_bytes: u64,
     cores: String,
+    ranges: Vec<Range>,
 }
 
 impl StatsPage {
@@ -316,6 +323,7 @@ impl StatsPage {
             .iter()
             .map(|usage| {
                 [
+                    usage.at_ms as f64 / 1000.0,
                     usage.cpu_percent,
                     usage.memory_bytes as f64,
                     usage.rx_bytes,
@@ -337,6 +345,7 @@ impl StatsPage {
             history: serde_json::to_string(&points).unwrap_or_default(),
             limit_bytes: limits.memory_bytes.unwrap_or_default(),
             cores: limits.nano_cpus.map_or_else(String::new, |nano| (nano as f64 / 1e9).to_string()),
+            ranges: container_usage::ranges(t, None),
             page,
             t,
         }
@@ -351,12 +360,16 @@ pub async fn stats(
     State(app): State<App>,
     signed: Signed,
     Path(name): Path<String>,
+    Query(asked): Query<Asked>,
     uri: OriginalUri,
 ) -> Result<Response, Fault> {
     let view = match find(&app, &signed, &name, &uri)? {
         Ok(view) => view,
         Err(elsewhere) => return Ok(elsewhere),
     };
+    if let Some(span) = asked.span() {
+        return container_usage::show(&app, &signed, &view, span).await;
+    }
     let mut history = ops::usage::history(&app, &signed.actor, &view.id)?;
     let mut processes = ProcessTable::default();
     if view.state.is_running() {

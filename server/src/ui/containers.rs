@@ -398,6 +398,7 @@ pub(in crate::ui) mod samples {
     /// A reading.
     pub fn usage() -> Usage {
         Usage {
+            at_ms: now().as_millisecond(),
             cpu_percent: 14.2,
             memory_bytes: 496 << 20,
             memory_limit_bytes: 512 << 20,

@@ -27,6 +27,7 @@ use super::{
     confirm::{Confirm, Line},
     container::{OverviewPage, StatsPage},
     container_logs::{LogsPage, Since},
+    container_usage::{self, UsagePage},
     containers::{
         self, ListPage,
         samples::{container, now, usage},
@@ -95,7 +96,11 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         ListPage::new(page, t, "/containers".into(), filter, views, &known, now()).render().expect("drawn")
     };
     let history: Vec<_> = (0..90)
-        .map(|at| crate::ops::usage::Usage { cpu_percent: 40.0 + 30.0 * (f64::from(at) / 9.0).sin(), ..usage() })
+        .map(|at| crate::ops::usage::Usage {
+            at_ms: now().as_millisecond() - i64::from(90 - at) * 5000,
+            cpu_percent: 40.0 + 30.0 * (f64::from(at) / 9.0).sin(),
+            ..usage()
+        })
         .collect();
     let running = container("shop-worker", "shop/worker:2.14.0", "running");
     let failed = container("etl-backfill", "datalab/etl:0.9.3", "oom");
@@ -270,6 +275,19 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
                 &running,
                 &history,
                 processes,
+                now(),
+            )
+            .render()
+            .expect("drawn"),
+        ),
+        (
+            "container-usage",
+            UsagePage::new(
+                page(t, "shop-worker", "containers").with_scripts(&["uplot.js", "stats.js"]),
+                t,
+                &running,
+                container_usage::day(),
+                &samples::day_of_use(),
                 now(),
             )
             .render()

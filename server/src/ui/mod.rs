@@ -25,6 +25,7 @@ pub mod container_actions;
 pub mod container_changes;
 pub mod container_commit;
 pub mod container_logs;
+pub mod container_usage;
 pub mod containers;
 pub mod download;
 pub mod error;

@@ -12,6 +12,7 @@ use crate::{
         operation::{OperationRow, Snapshot, Step, View},
         people::{Person, UserRow},
         teams::{MemberRow, TeamRow},
+        usage::Sample,
         users::Preferences,
     },
 };
@@ -114,6 +115,21 @@ pub(super) fn person(name: &str) -> Person {
         teams: [("datalab".to_owned(), TeamRole::Viewer), ("shop".to_owned(), TeamRole::Lead)].into(),
         seen_at: is_administrator.then(|| now().as_microsecond()),
     }
+}
+
+/// A day with a pause in it.
+pub(super) fn day_of_use() -> Vec<Sample> {
+    let until = now().as_second();
+    let times = (0..700).filter(|at| !(200..300).contains(at));
+    let one = |at: i64| Sample {
+        at: until - 86_000 + at * 120,
+        cpu_milli_percent: 20_000 + 19_000 * (at % 60) / 60,
+        memory_bytes: (300 << 20) + at * 100_000,
+        pids: 11,
+        rx_bytes: 90_000,
+        ..Sample::default()
+    };
+    times.map(one).collect()
 }
 
 pub(super) fn changes() -> Vec<Change> {
