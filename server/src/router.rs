@@ -25,7 +25,7 @@ use crate::{
     live, registry,
     ui::{
         account, assets, audit, build_cache, build_new, build_records, builds, container, container_actions,
-        container_changes, container_commit, container_logs, containers, download,
+        container_changes, container_commit, container_inspect, container_logs, containers, download,
         error::{self, Fault},
         image, image_bring, image_import, image_names, image_prune, image_remove, image_save, image_search, images,
         launch, operations, overview, people, registries, registry as ui_registry, sign_in, teams, tokens,
@@ -54,6 +54,8 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/containers/{name}/logs/download", get(container_logs::download))
         .route("/containers/{name}/stats", get(container::stats))
         .route("/containers/{name}/changes", get(container_changes::show))
+        .route("/containers/{name}/inspect", get(container_inspect::show))
+        .route("/containers/{name}/inspect.json", get(container_inspect::json))
         .route("/containers/{name}/export", get(container_changes::export))
         .route("/containers/{name}/commit", get(container_commit::show).post(container_commit::commit))
         .route("/containers/{name}/{act}", get(container_actions::ask).post(container_actions::act))

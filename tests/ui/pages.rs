@@ -25,6 +25,8 @@ const PAGES: &[(&str, &str)] = &[
     ("/containers/a-container-with-quite-a-long-name-that-has-ended", "ended"),
     ("/containers/runs/changes", "changes"),
     ("/containers/runs/commit", "commit"),
+    ("/containers/runs/inspect", "inspect"),
+    ("/containers/runs/inspect?q=env", "inspect-found"),
     ("/images", "images"),
     ("/images?reference=a/*&digests=on", "images-narrowed"),
     ("/images/prune?what=all", "images-prune"),

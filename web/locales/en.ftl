@@ -993,3 +993,9 @@ usage-most = highest
 usage-label = { $what } over time, at most { $most }
 usage-none = Nothing is recorded for this time
 usage-none-lead = What a container uses is recorded every ten seconds while it runs, kept for a day, and as means of five minutes for thirty days.
+
+## Inspect
+
+tab-inspect = Inspect
+inspect-search = Search names and values
+inspect-none = Nothing here has these words.

@@ -993,3 +993,9 @@ usage-most = máximo
 usage-label = { $what } a lo largo del tiempo, como mucho { $most }
 usage-none = No hay nada registrado en este periodo
 usage-none-lead = Lo que usa un contenedor se registra cada diez segundos mientras funciona, se guarda un día y, como medias de cinco minutos, treinta días.
+
+## Inspeccionar
+
+tab-inspect = Inspeccionar
+inspect-search = Buscar nombres y valores
+inspect-none = Nada aquí contiene estas palabras.

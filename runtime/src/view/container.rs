@@ -93,7 +93,7 @@ pub struct Endpoint {
 }
 
 /// A container as lists and pages need it. All of it is memory: making it touches neither disk nor kernel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ContainerView {
     /// Its id.
     pub id: ContainerId,

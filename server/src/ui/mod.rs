@@ -24,6 +24,7 @@ pub mod container;
 pub mod container_actions;
 pub mod container_changes;
 pub mod container_commit;
+pub mod container_inspect;
 pub mod container_logs;
 pub mod container_usage;
 pub mod containers;
@@ -50,6 +51,7 @@ pub mod request;
 pub mod sign_in;
 pub mod teams;
 pub mod tokens;
+mod tree;
 pub mod upload;
 
 #[cfg(test)]
