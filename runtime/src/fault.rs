@@ -55,6 +55,13 @@ pub const NAMES: &[&str] = &[
     "monitor.exec",
     "monitor.exit_before_file",
     "monitor.exit_after_file",
+    "pause.frozen",
+    "unpause.noted",
+    "rename.record",
+    "update.record",
+    "update.kernel",
+    "prune_containers.one",
+    "again.due",
 ];
 
 /// Every failpoint of this build; none in release builds.

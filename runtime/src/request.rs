@@ -3,6 +3,7 @@
 mod build;
 mod container;
 mod image;
+mod life;
 mod limits;
 mod port;
 mod registry;
@@ -12,6 +13,7 @@ pub use container::{
     AttachContainer, CreateContainer, LogLimits, LogQuery, NetworkMode, SeccompProfile, UserNamespace, WaitCondition,
 };
 pub use image::{CommitContainer, ImportImage, PruneImages};
-pub use limits::{Limits, Rlimit};
+pub use life::{DeviceRates, PruneContainers, RestartPolicy, UpdateContainer};
+pub use limits::{DeviceLimit, Limits, Rlimit};
 pub use port::{ContainerPort, ParsePortError, PortBinding, Protocol};
 pub use registry::{PullImage, PushImage, RegistryAuth};

@@ -16,7 +16,8 @@ mod stats;
 pub use build::{BuildEvent, BuildStep, BuildWarning, BuiltImage};
 pub use change::{Change, ChangeKind, PrunedImages};
 pub use container::{
-    ContainerSize, ContainerState, ContainerView, Created, Endpoint, Exit, ProcessTable, PublishedPort,
+    ContainerSize, ContainerState, ContainerView, Created, Endpoint, Exit, ProcessTable, PrunedContainers,
+    PublishedPort,
 };
 pub use host::{HostCheck, HostInfo, Verdict};
 pub use image::{HistoryView, ImageDefaults, ImageRemoval, ImageSummary, ImageView, LoadedImage, PulledImage, Pushed};

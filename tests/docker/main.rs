@@ -8,7 +8,9 @@ mod images;
 mod life;
 mod limits;
 mod network;
+mod restarts;
 mod run;
+mod states;
 mod streams;
 mod stress;
 
@@ -29,6 +31,8 @@ fn main() -> ExitCode {
     let suite = streams::tests(suite);
     let suite = life::tests(suite);
     let suite = limits::tests(suite);
+    let suite = states::tests(suite);
+    let suite = restarts::tests(suite);
     let suite = network::tests(suite);
     stress::tests(suite).run()
 }

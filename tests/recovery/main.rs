@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 mod killed;
+mod life;
 mod steps;
 
 use std::process::ExitCode;

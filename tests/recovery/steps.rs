@@ -8,7 +8,7 @@ use harness::{
 
 use crate::{IMAGE, inspect, status};
 
-const NAME: &str = "stepped";
+pub const NAME: &str = "stepped";
 const PULLED: &str = "127.0.0.1:5000/some/image:1";
 const PUSHED: &str = "127.0.0.1:5000/pushed/image:1";
 const LOADED: &str = "loaded:1";
@@ -16,15 +16,15 @@ const BUILT: &str = "built:1";
 const TRAP: &str = "trap 'exit 9' TERM; echo ready; while :; do usleep 10000; done";
 
 /// A verb and how it is tried.
-struct Verb {
+pub struct Verb {
     /// The failpoints that begin with this are its steps.
-    steps: &'static str,
+    pub steps: &'static str,
     /// Makes the ground for it, on a server without failpoints.
-    before: fn(&Darsena),
+    pub before: fn(&Darsena),
     /// Does it.
-    act: fn(&Docker) -> Output,
+    pub act: fn(&Docker) -> Output,
     /// On a server without failpoints: it must be done or undone. Does it again and takes everything away.
-    after: fn(&Docker),
+    pub after: fn(&Docker),
 }
 
 const VERBS: &[Verb] = &[
@@ -53,7 +53,7 @@ pub fn tests(mut suite: Suite) -> Suite {
             suite = suite.test(&format!("{step}_killed"), |darsena| monitor_fails(darsena, step, "kill"));
             suite = suite.test(&format!("{step}_failed"), |darsena| monitor_fails(darsena, step, "error"));
         } else {
-            let verb = VERBS.iter().find(|verb| step.starts_with(verb.steps));
+            let verb = VERBS.iter().chain(crate::life::VERBS).find(|verb| step.starts_with(verb.steps));
             let verb = verb.unwrap_or_else(|| panic!("nothing is known here of the failpoint {step}"));
             suite = suite.test(&format!("{step}_killed"), |darsena| killed(darsena, verb, step));
             suite = suite.test(&format!("{step}_failed"), |darsena| failed(darsena, verb, step));

@@ -999,3 +999,7 @@ usage-none-lead = What a container uses is recorded every ten seconds while it r
 tab-inspect = Inspect
 inspect-search = Search names and values
 inspect-none = Nothing here has these words.
+
+## The life of a container
+state-paused = Paused
+state-restarting = Restarting

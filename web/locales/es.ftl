@@ -999,3 +999,7 @@ usage-none-lead = Lo que usa un contenedor se registra cada diez segundos mientr
 tab-inspect = Inspeccionar
 inspect-search = Buscar nombres y valores
 inspect-none = Nada aquí contiene estas palabras.
+
+## The life of a container
+state-paused = En pausa
+state-restarting = Reiniciándose

@@ -80,6 +80,13 @@ impl Cgroup {
     }
 }
 
+impl Frozen {
+    /// It stays frozen until it is thawed.
+    pub fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
 impl Drop for Frozen {
     fn drop(&mut self) {
         if let Err(error) = self.group.thaw() {

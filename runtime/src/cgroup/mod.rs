@@ -9,6 +9,8 @@
 //! moves no process: a container's first process joins by itself (see [`CgroupJoin`]), because a write from outside
 //! waits for milliseconds.
 
+mod able;
+mod block_io;
 mod devices;
 mod files;
 mod freeze;
@@ -22,7 +24,7 @@ use std::{
 };
 
 use self::files::{Result, read, read_number, remove_dir};
-pub use self::{files::Error, freeze::Frozen};
+pub use self::{able::Able, files::Error, freeze::Frozen};
 use crate::{request::Limits, spec::CgroupJoin, view::Stats};
 
 /// How long removal waits for the last processes to be gone.
@@ -144,7 +146,10 @@ impl Cgroup {
     /// Changes the limits of a group that exists.
     pub fn update(&self, limits: &Limits) -> Result<()> {
         match self {
-            Self::V1(group) => group.limit(limits),
+            Self::V1(group) => {
+                group.add_cpuset(limits)?;
+                group.limit(limits)
+            }
             Self::V2(group) => group.limit(limits),
         }
     }
@@ -225,9 +230,14 @@ fn memory_and_swap(limits: &Limits) -> Option<u64> {
     limits.memory_bytes.map(|memory| limits.memory_swap_bytes.unwrap_or(memory.saturating_mul(2)))
 }
 
-/// CFS quota for each period of [`PERIOD_US`]; `None` is unlimited.
-fn quota(limits: &Limits) -> Option<u64> {
-    limits.nano_cpus.map(|nano| (nano / (1_000_000_000 / PERIOD_US)).max(1000))
+/// CFS quota, [`u64::MAX`] for none, and period, in µs; `None` when neither is said.
+fn quota(limits: &Limits) -> Option<(u64, u64)> {
+    let period = limits.cpu_period_us.unwrap_or(PERIOD_US);
+    match (limits.nano_cpus, limits.cpu_quota_us) {
+        (Some(nano), _) => Some(((nano / (1_000_000_000 / PERIOD_US)).max(1000), PERIOD_US)),
+        (None, Some(quota)) => Some((quota, period)),
+        (None, None) => limits.cpu_period_us.map(|period| (u64::MAX, period)),
+    }
 }
 
 const PERIOD_US: u64 = 100_000;
@@ -260,7 +270,9 @@ mod tests {
     fn limits_follow_docker_s_rules() {
         let limits = Limits { memory_bytes: Some(10 << 20), nano_cpus: Some(1_500_000_000), ..Limits::default() };
         assert_eq!(memory_and_swap(&limits), Some(20 << 20));
-        assert_eq!(quota(&limits), Some(150_000));
+        assert_eq!(quota(&limits), Some((150_000, 100_000)));
+        let limits = Limits { cpu_period_us: Some(50_000), ..Limits::default() };
+        assert_eq!(quota(&limits), Some((u64::MAX, 50_000)));
         assert_eq!(or_max(Some(u64::MAX)), "max");
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Cgroup, PERIOD_US, current, devices,
+    Cgroup, block_io, current, devices,
     files::{Error, Result, TICK_NS, field, fields, make_dir, read, write},
     memory_and_swap, or_max, quota,
 };
@@ -80,6 +80,37 @@ impl Group {
         Ok(group)
     }
 
+    /// A group that was made without a cpuset gets one with its processes in it.
+    pub(super) fn add_cpuset(&self, limits: &Limits) -> Result<()> {
+        if limits.cpuset_cpus.is_none() && limits.cpuset_mems.is_none() {
+            return Ok(());
+        }
+        let missing = |part: &&Part| part.hierarchy.has("cpuset") && !part.dir.is_dir();
+        let Some(part) = self.parts.iter().find(missing) else { return Ok(()) };
+        let above = part.dir.parent().unwrap_or(&part.hierarchy.mount);
+        make_dir(above)?;
+        make_dir(&part.dir)?;
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            inherit(&part.hierarchy.mount, above, file)?;
+            inherit(above, &part.dir, file)?;
+        }
+        // Those that are made meanwhile by one that is not moved yet are found by the next look.
+        loop {
+            let there = read(&part.dir.join("cgroup.procs"))?;
+            let all = read(&self.any().join("cgroup.procs"))?;
+            let mut left = all.lines().filter(|pid| !there.lines().any(|known| known == *pid)).peekable();
+            if left.peek().is_none() {
+                return Ok(());
+            }
+            for pid in left {
+                match write(&part.dir.join("cgroup.procs"), pid) {
+                    Err(Error::File { source, .. }) if source.raw_os_error() == Some(libc::ESRCH) => {}
+                    done => done?,
+                }
+            }
+        }
+    }
+
     fn dir_of(&self, controller: &str) -> Option<&Path> {
         let part = self.parts.iter().find(|part| part.hierarchy.has(controller))?;
         part.dir.is_dir().then_some(&*part.dir)
@@ -123,18 +154,32 @@ impl Group {
             self.limit_memory(memory, memory_and_swap(limits))?;
         }
         if let Some(bytes) = limits.memory_reservation_bytes {
-            write(&self.need("memory")?.join("memory.soft_limit_in_bytes"), &bytes.to_string())?;
+            write(&self.need("memory")?.join("memory.soft_limit_in_bytes"), &or_minus_one(bytes))?;
         }
-        if let Some(quota) = quota(limits) {
+        if let Some(value) = limits.memory_swappiness {
+            write(&self.need("memory")?.join("memory.swappiness"), &value.to_string())?;
+        }
+        if limits.oom_kill_disable {
+            write(&self.need("memory")?.join("memory.oom_control"), "1")?;
+        }
+        if let Some((quota, period)) = quota(limits) {
             let dir = self.need("cpu")?;
-            write(&dir.join("cpu.cfs_period_us"), &PERIOD_US.to_string())?;
-            write(&dir.join("cpu.cfs_quota_us"), &quota.to_string())?;
+            write(&dir.join("cpu.cfs_period_us"), &period.to_string())?;
+            write(&dir.join("cpu.cfs_quota_us"), &or_minus_one(quota))?;
         }
         if let Some(shares) = limits.cpu_shares {
             write(&self.need("cpu")?.join("cpu.shares"), &shares.to_string())?;
         }
         if let Some(cpus) = &limits.cpuset_cpus {
             write(&self.need("cpuset")?.join("cpuset.cpus"), cpus)?;
+        }
+        if let Some(nodes) = &limits.cpuset_mems {
+            write(&self.need("cpuset")?.join("cpuset.mems"), nodes)?;
+        }
+        if limits.blkio_weight.is_some() || !limits.device_rates.is_empty() {
+            let dir = self.need("blkio")?;
+            block_io::weigh_v1(dir, limits.blkio_weight, &limits.device_rates.weights)?;
+            block_io::throttle_v1(dir, &limits.device_rates)?;
         }
         if limits.pids.is_some() {
             write(&self.need("pids")?.join("pids.max"), &or_max(limits.pids))?;
@@ -145,10 +190,7 @@ impl Group {
     /// Memory must never be above memory and swap, also in between.
     fn limit_memory(&self, memory: u64, both: Option<u64>) -> Result<()> {
         let dir = self.need("memory")?;
-        let set = |file: &str, value: u64| {
-            let text = if value == u64::MAX { "-1".to_owned() } else { value.to_string() };
-            write(&dir.join(file), &text)
-        };
+        let set = |file: &str, value: u64| write(&dir.join(file), &or_minus_one(value));
         let swap_file = "memory.memsw.limit_in_bytes";
         let Some(both) = both.filter(|_| dir.join(swap_file).exists()) else {
             return set("memory.limit_in_bytes", memory);
@@ -210,8 +252,13 @@ impl Group {
 impl Part {
     /// A cpuset that carries no setting only costs time.
     fn skipped(&self, limits: &Limits) -> bool {
-        limits.cpuset_cpus.is_none() && self.hierarchy.controllers == ["cpuset"]
+        limits.cpuset_cpus.is_none() && limits.cpuset_mems.is_none() && self.hierarchy.controllers == ["cpuset"]
     }
+}
+
+/// v1's word for no limit.
+fn or_minus_one(value: u64) -> String {
+    if value == u64::MAX { "-1".to_owned() } else { value.to_string() }
 }
 
 fn inherit(from: &Path, to: &Path, file: &str) -> Result<()> {

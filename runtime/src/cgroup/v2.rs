@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Cgroup, PERIOD_US, current, devices,
+    Cgroup, block_io, current, devices,
     files::{Error, Result, field, fields, make_dir, read, write},
     memory_and_swap, or_max, quota,
 };
@@ -21,7 +21,7 @@ pub struct Group {
 }
 
 /// Makes controllers available to the groups below. Those the kernel doesn't have are left out.
-fn enable(dir: &Path) -> Result<()> {
+pub(super) fn enable(dir: &Path) -> Result<()> {
     let there = read(&dir.join("cgroup.controllers"))?;
     for controller in CONTROLLERS.iter().filter(|name| there.split_whitespace().any(|known| known == **name)) {
         write(&dir.join("cgroup.subtree_control"), &format!("+{controller}"))?;
@@ -84,16 +84,23 @@ impl Group {
             }
         }
         if let Some(bytes) = limits.memory_reservation_bytes {
-            self.set("memory.low", &bytes.to_string())?;
+            self.set("memory.low", &if bytes == u64::MAX { 0 } else { bytes }.to_string())?;
         }
-        if let Some(quota) = quota(limits) {
-            self.set("cpu.max", &format!("{quota} {PERIOD_US}"))?;
+        if let Some((quota, period)) = quota(limits) {
+            self.set("cpu.max", &format!("{} {period}", or_max(Some(quota))))?;
         }
         if let Some(shares) = limits.cpu_shares {
             self.set("cpu.weight", &weight(shares).to_string())?;
         }
         if let Some(cpus) = &limits.cpuset_cpus {
             self.set("cpuset.cpus", cpus)?;
+        }
+        if let Some(nodes) = &limits.cpuset_mems {
+            self.set("cpuset.mems", nodes)?;
+        }
+        if limits.blkio_weight.is_some() || !limits.device_rates.is_empty() {
+            block_io::weigh_v2(&self.dir, limits.blkio_weight, &limits.device_rates.weights)?;
+            block_io::throttle_v2(&self.dir, &limits.device_rates)?;
         }
         if limits.pids.is_some() {
             self.set("pids.max", &or_max(limits.pids))?;

@@ -2,6 +2,7 @@
 //!
 //! Pure words and files: nothing here starts anything.
 
+pub mod bounds;
 pub mod name;
 pub mod record;
 pub mod resolve;

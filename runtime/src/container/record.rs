@@ -1,9 +1,9 @@
-//! What is kept of a container: the [`Record`], which never changes and survives power loss, and the [`Status`], which
-//! changes often and need only survive the server.
+//! What is kept of a container: the [`Record`], which only rename and update change and which survives power loss, and the
+//! [`Status`], which changes often and need only survive the server.
 //!
 //! ```text
 //! containers/<id>/record.json    synced; written last by `create`, so a folder without one was never a container
-//! containers/<id>/status.json    renamed into place, not synced: after power loss nothing runs anyway
+//! containers/<id>/status.json    renamed into place; synced only where a restart policy reads it after power loss
 //! ```
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -15,11 +15,14 @@ use crate::{
     digest::ImageId,
     id::ContainerId,
     request::{ContainerPort, CreateContainer},
-    view::{ContainerState, ContainerView, Endpoint},
+    view::{ContainerState, ContainerView, Endpoint, Exit},
 };
 
 /// The layout of both files written today.
 pub const VERSION: u64 = 1;
+
+/// Ends that are remembered.
+const PAST: usize = 20;
 
 /// What is known of one container.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,12 +52,34 @@ pub struct Status {
     pub endpoint: Option<Endpoint>,
     /// How often the engine restarted it.
     pub restart_count: u32,
+    /// Someone stopped it since it was last started.
+    #[serde(default)]
+    pub stopped_by_hand: bool,
+    /// How its last runs ended, the latest first.
+    #[serde(default)]
+    pub past: Vec<Exit>,
+    /// Grows with each change; an older status is never written over a newer one.
+    #[serde(skip)]
+    pub revision: u64,
 }
 
 impl Status {
     /// Of a container that was never started.
     pub fn created() -> Self {
-        Self { state: ContainerState::Created, endpoint: None, restart_count: 0 }
+        Self {
+            state: ContainerState::Created,
+            endpoint: None,
+            restart_count: 0,
+            stopped_by_hand: false,
+            past: Vec::new(),
+            revision: 0,
+        }
+    }
+
+    /// Notes how a run ended.
+    pub fn remember(&mut self, exit: &Exit) {
+        self.past.insert(0, exit.clone());
+        self.past.truncate(PAST);
     }
 }
 
@@ -106,6 +131,7 @@ impl Record {
             id_base: self.id_base,
             restart_count: status.restart_count,
             log_path,
+            past: status.past.clone(),
         }
     }
 }

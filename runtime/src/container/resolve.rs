@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    container::{record::Resolved, signal},
+    container::{bounds::check_life, record::Resolved, signal},
     error::{Error, Result},
     id::ContainerId,
     request::{CreateContainer, NetworkMode},
@@ -16,9 +16,6 @@ use crate::{
 
 /// Used where an image sets none, as Docker does.
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// Docker's least memory limit.
-const LEAST_MEMORY_BYTES: u64 = 6 << 20;
 
 /// setrlimit(2), by Docker's names.
 pub const RLIMITS: [&str; 16] = [
@@ -58,7 +55,7 @@ pub fn resolve(
     host: HostBounds,
 ) -> Result<Resolved> {
     let (argv, entrypoint_len) = command(request, image)?;
-    limits(request, host)?;
+    check_life(request, host)?;
     network(request)?;
     let working_dir = first([request.working_dir.as_deref(), Some(image.working_dir.as_str()), Some("/")]);
     if !working_dir.starts_with('/') {
@@ -166,59 +163,6 @@ fn environment(image: &[String], asked: &[String]) -> Result<Vec<String>> {
     }
     no_nul(env.iter())?;
     Ok(env)
-}
-
-fn limits(request: &CreateContainer, host: HostBounds) -> Result<()> {
-    let limits = &request.limits;
-    if limits.memory_bytes.is_some_and(|bytes| bytes < LEAST_MEMORY_BYTES) {
-        return Err(Error::invalid("Minimum memory limit allowed is 6MB"));
-    }
-    match (limits.memory_bytes, limits.memory_swap_bytes) {
-        (None, Some(swap)) if swap != u64::MAX => {
-            return Err(Error::invalid(
-                "You should always set the Memory limit when using Memoryswap limit, see usage",
-            ));
-        }
-        (Some(memory), Some(swap)) if swap < memory => {
-            return Err(Error::invalid("Minimum memoryswap limit should be larger than memory limit, see usage"));
-        }
-        _ => {}
-    }
-    if let (Some(memory), Some(reserved)) = (limits.memory_bytes, limits.memory_reservation_bytes)
-        && reserved > memory
-    {
-        return Err(Error::invalid("Minimum memory limit can not be less than memory reservation limit, see usage"));
-    }
-    if limits.nano_cpus.is_some_and(|nano| nano < 10_000_000 || nano > u64::from(host.cpus) * 1_000_000_000) {
-        let cpus = host.cpus;
-        return Err(Error::invalid(format!(
-            "range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} CPUs available"
-        )));
-    }
-    if limits.cpu_shares.is_some_and(|shares| !(2..=262_144).contains(&shares)) {
-        return Err(Error::invalid("CPU shares must be from 2 to 262144"));
-    }
-    if let Some(cpus) = &limits.cpuset_cpus {
-        cpuset(cpus, host.cpus)?;
-    }
-    Ok(())
-}
-
-fn cpuset(text: &str, cpus: u32) -> Result<()> {
-    for part in text.split(',') {
-        let (from, to) = part.split_once('-').unwrap_or((part, part));
-        let (Ok(from), Ok(to)) = (from.parse::<u32>(), to.parse::<u32>()) else {
-            return Err(Error::invalid(format!("Invalid value {text} for cpuset cpus")));
-        };
-        if from > to {
-            return Err(Error::invalid(format!("Invalid value {text} for cpuset cpus")));
-        }
-        if to >= cpus {
-            let text = format!("Requested CPUs are not available - requested {text}, available: 0-{}", cpus - 1);
-            return Err(Error::invalid(text));
-        }
-    }
-    Ok(())
 }
 
 fn network(request: &CreateContainer) -> Result<()> {

@@ -18,7 +18,7 @@ use crate::{
     id::ContainerId,
     logs::{self, Output, Position, Stop},
     request::AttachContainer,
-    view::Stream,
+    view::{ContainerState, Stream},
 };
 
 /// Pieces of output on their way to one client. When full, its reader waits; the log holds the rest.
@@ -45,6 +45,16 @@ impl Engine {
     /// No such container.
     pub fn attach(&self, id: &ContainerId, request: AttachContainer) -> Result<Attachment> {
         let container = self.inner.table.get(id)?;
+        match container.state() {
+            ContainerState::Running { paused: true, .. } => {
+                return Err(Error::conflict(format!("container {id} is paused, unpause the container before attach")));
+            }
+            ContainerState::Restarting(_) => {
+                let text = format!("container {id} is restarting, wait until the container is running");
+                return Err(Error::conflict(text));
+            }
+            _ => {}
+        }
         let folder = self.inner.paths.log(id);
         let failed = |error: io::Error| Error::internal("the container's output can't be read", error);
         let end = NextEnd::of(&container);

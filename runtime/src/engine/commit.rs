@@ -83,7 +83,8 @@ impl Engine {
         pause: bool,
         lease: &mut Lease,
     ) -> Result<Adopted> {
-        let running = container.state().is_running();
+        let state = container.state();
+        let running = state.is_running() && !state.is_paused();
         let _frozen = if pause && running { Some(self.cgroup(container.id().as_str()).freeze()?) } else { None };
         fault::point("commit.frozen").map_err(Error::from_fault)?;
         let layers = self.layers(&container.record)?;

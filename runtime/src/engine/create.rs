@@ -40,7 +40,7 @@ impl Engine {
     ///
     /// # Errors
     /// No such image, a name in use, or a wrong value, in Docker's words where it has some.
-    pub fn create(&self, request: CreateContainer, leave: Leave) -> BoxFuture<'_, Result<Created>> {
+    pub fn create(&self, mut request: CreateContainer, leave: Leave) -> BoxFuture<'_, Result<Created>> {
         async move {
             if let Some(wanted) = &request.name {
                 name::validate(wanted)?;
@@ -50,6 +50,7 @@ impl Engine {
             platform_fits(&request, &image)?;
             let id = ContainerId::random();
             let resolved = resolve(&id, &request, &image.defaults, HostBounds { cpus: self.inner.host.cpus })?;
+            let mut warnings = self.discard(&mut request.limits);
             let name = self.inner.table.reserve_name(request.name.as_deref(), &id)?;
             let mut undo = Undo::new();
             let (engine, reserved) = (self.clone(), name.clone());
@@ -91,11 +92,10 @@ impl Engine {
             })
             .await?;
             self.tell("create", &made, []);
-            let mut warnings = Vec::new();
             if made.record.request.userns == UserNamespace::Mapped && made.record.id_base.is_none() {
                 warnings.push("This host can't map users: root in the container is root on the host.".to_owned());
             }
-            Ok(Created { id: made.id().clone(), name: made.record.name.clone(), warnings })
+            Ok(Created { id: made.id().clone(), name: made.name(), warnings })
         }
         .boxed()
     }

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use jiff::Timestamp;
@@ -22,33 +22,40 @@ use crate::{
     monitor::client::Launcher,
     network::Network,
     paths::Paths,
-    request::{ContainerPort, PortBinding},
+    request::{ContainerPort, PortBinding, RestartPolicy},
     view::{ContainerSize, ContainerView, Event, HostInfo},
 };
 
+mod abilities;
+mod again;
 mod attach;
 mod build;
 mod build_cache;
 mod check;
 mod commit;
 mod create;
+mod current;
 mod etc;
 mod export;
 mod image;
 pub mod images;
 mod import;
 mod instructions;
+mod journal;
 mod leave;
 mod load;
 mod logs;
 mod made;
 mod outflow;
+mod pause;
 pub mod proxy;
 mod prune;
+mod prune_containers;
 mod pull;
 mod push;
 mod recover;
 mod remove;
+mod rename;
 mod save;
 pub mod scratch;
 pub mod serving;
@@ -61,6 +68,7 @@ mod table;
 mod top;
 mod trash;
 mod turns;
+mod update;
 mod wait;
 
 pub use attach::Attachment;
@@ -69,11 +77,9 @@ pub use leave::{Giver, Leave};
 pub use outflow::Outflow;
 
 use images::Images;
+use journal::Journal;
 use table::{Container, Table};
 use trash::Trash;
-
-/// Events a slow reader may lag behind before it loses some.
-const EVENT_LAG: usize = 1024;
 
 /// How the engine is set up.
 #[derive(Clone, Debug)]
@@ -111,10 +117,12 @@ struct Inner {
     launcher: Launcher,
     table: Table,
     id_ranges: Mutex<BTreeMap<ContainerId, u32>>,
-    events: broadcast::Sender<Event>,
+    events: Journal,
     trash: Trash,
     tasks: TaskTracker,
     private_sources: bool,
+    /// What the host's control groups can limit; asked once.
+    able: OnceLock<cgroup::Able>,
     /// Held as long as the engine is.
     _lock: RootLock,
 }
@@ -130,6 +138,11 @@ impl Engine {
     /// Events from now on.
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.inner.events.subscribe()
+    }
+
+    /// The events that are remembered, oldest first, and those from now on: none is in both, none is missed.
+    pub fn events_so_far(&self) -> (Vec<Event>, broadcast::Receiver<Event>) {
+        self.inner.events.so_far()
     }
 
     /// All containers, newest first.
@@ -168,27 +181,39 @@ impl Engine {
     }
 
     fn view(&self, container: &Container) -> ContainerView {
-        container.record.view(&container.status(), self.inner.paths.log(container.id()))
+        container.current().view(&container.status(), self.inner.paths.log(container.id()))
     }
 
-    /// Writes the status beside the record; renamed into place, not synced (see [`crate::container::record`]).
+    /// Writes the status beside the record, unless a newer one is there already (see [`crate::container::record`]).
     async fn write_status(&self, container: &Container, status: Status) -> Result<()> {
         let path = self.inner.paths.container_status(container.id());
-        blocking(move || durable::replace_json(&path, VERSION, &status).map_err(Into::into)).await
+        let mut written = Arc::clone(&container.written).lock_owned().await;
+        if status.revision < *written {
+            return Ok(());
+        }
+        let survives = container.restart_policy() != RestartPolicy::No;
+        blocking(move || {
+            if survives {
+                durable::write_json(&path, VERSION, &status)?;
+            } else {
+                durable::replace_json(&path, VERSION, &status)?;
+            }
+            *written = status.revision;
+            Ok(())
+        })
+        .await
     }
 
     fn tell<const N: usize>(&self, action: &str, container: &Container, more: [(&str, String); N]) {
         let mut attributes = container.record.resolved.labels.clone();
         attributes.insert("image".to_owned(), container.record.request.image.clone());
-        attributes.insert("name".to_owned(), container.record.name.clone());
+        attributes.insert("name".to_owned(), container.name());
         attributes.extend(more.map(|(key, value)| (key.to_owned(), value)));
         self.publish("container", action, container.id().to_string(), attributes);
     }
 
     fn publish(&self, object: &'static str, action: &str, id: String, attributes: BTreeMap<String, String>) {
-        // Nobody listening is no failure.
-        let _ =
-            self.inner.events.send(Event { at: Timestamp::now(), object, action: action.to_owned(), id, attributes });
+        self.inner.events.add(Event { at: Timestamp::now(), object, action: action.to_owned(), id, attributes });
     }
 }
 

@@ -10,18 +10,18 @@ use std::{
     fs, io,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Config, EVENT_LAG, Engine, Inner, blocking,
+    Config, Engine, Inner, blocking,
     images::Images,
+    journal::Journal,
     proxy::Proxy,
     scratch,
     start::timestamp,
@@ -107,10 +107,11 @@ impl Engine {
                             .filter_map(|(record, _)| Some((record.id.clone(), record.id_base?)))
                             .collect::<BTreeMap<_, _>>(),
                     ),
-                    events: broadcast::Sender::new(EVENT_LAG),
+                    events: Journal::default(),
                     trash: Trash::start(paths.trash()).map_err(failed)?,
                     tasks: TaskTracker::new(),
                     private_sources: host_config.private_sources,
+                    able: OnceLock::new(),
                     _lock: lock,
                     host,
                     paths: paths.clone(),
@@ -134,6 +135,8 @@ impl Engine {
                     engine.watch(container);
                 } else if container.record.request.auto_remove {
                     engine.remove_after_exit(container);
+                } else {
+                    engine.revive(&container);
                 }
             }
             Ok(engine)
@@ -153,11 +156,10 @@ impl Engine {
         let paths = &self.inner.paths;
         let id = container.id();
         if let Some((client, running)) = self.answering(container).await {
-            // An engine that died while it read a frozen container left it so.
-            if let Err(error) = self.cgroup(id.as_str()).thaw() {
-                tracing::error!(container = container.record.name, %error, "it can't be thawed");
-            }
-            let state = ContainerState::Running { pid: running.pid, started_at: timestamp(running.started_at_ns) };
+            let paused = self.as_it_was(container);
+            self.limit_again(container);
+            let started_at = timestamp(running.started_at_ns);
+            let state = ContainerState::Running { pid: running.pid, started_at, paused };
             let status = container.set_status(|status| status.state = state);
             container.set_client(client);
             self.note(container, status.clone()).await;
@@ -177,8 +179,11 @@ impl Engine {
                 _ => None,
             };
             let report = news.unwrap_or_else(ExitReport::lost);
+            let exit = exit_of(&report, started_at);
+            container.backoff().unseen = true;
             let status = container.set_status(|status| {
-                status.state = ContainerState::Exited(exit_of(&report, started_at));
+                status.remember(&exit);
+                status.state = ContainerState::Exited(exit);
                 status.endpoint = None;
             });
             container.life.send_modify(|life| {

@@ -25,19 +25,27 @@ impl Engine {
                 return Err(Error::not_found(format!("No such container: {id}")));
             }
             let mut leave = Some(leave);
-            if container.state().is_running() {
+            let state = container.state();
+            if state.is_running() || matches!(state, ContainerState::Restarting(_)) {
                 if !force {
-                    let name = &container.record.name;
-                    let text = format!(
-                        "cannot remove container \"{name}\": container is running: stop the container before removing or force remove"
-                    );
-                    return Err(Error::conflict(text));
+                    let (name, word) = (container.name(), state.word());
+                    let todo = if state.is_paused() {
+                        " and must be unpaused first"
+                    } else {
+                        ": stop the container before removing or force remove"
+                    };
+                    return Err(Error::conflict(format!(
+                        "cannot remove container \"{name}\": container is {word}{todo}"
+                    )));
                 }
                 if let Some(leave) = leave.take() {
                     leave.take().await?;
                 }
+                self.stay_down(&container).await?;
                 let ends = container.life.borrow().ends;
-                self.kill_locked(&container, ends).await?;
+                if container.state().is_running() {
+                    self.kill_locked(&container, ends).await?;
+                }
             }
             self.remove_locked(&container, leave.unwrap_or_else(Leave::given)).await
         }

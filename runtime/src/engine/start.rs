@@ -47,7 +47,10 @@ impl Engine {
     /// [`Engine::start`] for a verb that holds the container's `verbs`.
     pub(in crate::engine) async fn start_locked(&self, container: &Arc<Container>, leave: Leave) -> Result<()> {
         match container.state() {
-            ContainerState::Running { .. } => {
+            ContainerState::Running { paused: true, .. } => {
+                return Err(Error::conflict("cannot start a paused container, try unpause instead"));
+            }
+            ContainerState::Running { .. } | ContainerState::Restarting(_) => {
                 return Err(Error::new(ErrorKind::NotModified, "container is already running"));
             }
             ContainerState::Removing => {
@@ -55,6 +58,16 @@ impl Engine {
             }
             ContainerState::Created | ContainerState::Exited(_) => {}
         }
+        container.backoff().forget();
+        container.set_status(|status| {
+            status.restart_count = 0;
+            status.stopped_by_hand = false;
+        });
+        self.run_locked(container, leave).await
+    }
+
+    /// Makes it run, whoever wants it; for who holds its `verbs` and knows that it doesn't run.
+    pub(in crate::engine) async fn run_locked(&self, container: &Arc<Container>, leave: Leave) -> Result<()> {
         let world = container.world.lock().await;
         self.unmounted(container).await?;
         let outcome = match self.inner.images.lowers(container.record.image_id) {
@@ -96,7 +109,7 @@ impl Engine {
         leave: Leave,
     ) -> Result<Up, Failure> {
         let engine = self.clone();
-        let record = container.record.clone();
+        let record = container.current();
         let mut undo = Undo::new();
         let (spec, mut undo) = blocking(move || {
             let spec = engine.prepare(&record, around, &mut undo)?;
@@ -166,7 +179,7 @@ impl Engine {
             let (engine, id) = (self.clone(), container.id().clone());
             undo.push("network", move || engine.inner.network.detach(&id).map_err(io::Error::other));
             let engine = self.clone();
-            let record = container.record.clone();
+            let record = container.current();
             let (attached, reservations) = blocking(move || {
                 let mut ports = record.request.ports.clone();
                 if record.request.publish_all {
@@ -304,7 +317,8 @@ impl Engine {
         for limit in &up.started.clamped {
             tracing::warn!(container = container.record.name, "{limit}");
         }
-        let state = ContainerState::Running { pid: up.started.pid, started_at: timestamp(up.started.started_at_ns) };
+        let started_at = timestamp(up.started.started_at_ns);
+        let state = ContainerState::Running { pid: up.started.pid, started_at, paused: false };
         container.set_client(up.client);
         container.set_proxy(up.proxy);
         let status = container.set_status(|status| {

@@ -9,6 +9,7 @@ use crate::{
     fault,
     id::ContainerId,
     monitor::client::Client,
+    view::ContainerState,
 };
 use futures_util::future::{BoxFuture, FutureExt as _};
 
@@ -33,7 +34,9 @@ impl Engine {
             let container = self.inner.table.get(id)?;
             let signal = signal.map(signal::parse).transpose()?;
             let _verbs = container.verbs.lock().await;
-            if !container.state().is_running() {
+            if matches!(container.state(), ContainerState::Restarting(_)) {
+                self.stay_down(&container).await?;
+            } else if !container.state().is_running() {
                 return Err(Error::new(ErrorKind::NotModified, "container is already stopped"));
             }
             self.stop_locked(&container, timeout, signal).await?;
@@ -47,12 +50,20 @@ impl Engine {
     ///
     /// # Errors
     /// As `start`.
-    pub fn restart<'a>(&'a self, id: &'a ContainerId, timeout: Option<Duration>) -> BoxFuture<'a, Result<()>> {
+    pub fn restart<'a>(
+        &'a self,
+        id: &'a ContainerId,
+        timeout: Option<Duration>,
+        signal: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<()>> {
         async move {
             let container = self.inner.table.get(id)?;
+            let signal = signal.map(signal::parse).transpose()?;
             let _verbs = container.verbs.lock().await;
+            self.stay_down(&container).await?;
             if container.state().is_running() {
-                self.stop_locked(&container, timeout, None).await?;
+                self.stop_locked(&container, timeout, signal).await?;
+                self.tell("stop", &container, []);
             }
             self.start_locked(&container, Leave::given()).await?;
             self.tell("restart", &container, []);
@@ -71,11 +82,19 @@ impl Engine {
             let number = signal::parse(if signal.is_empty() { "KILL" } else { signal })?;
             // Not ordered with `stop`: a person may lose patience with a stop that waits.
             let not_running = |()| {
-                let name = &container.record.name;
+                let name = container.name();
                 Error::conflict(format!("cannot kill container: {name}: container {} is not running", container.id()))
             };
+            if matches!(container.state(), ContainerState::Restarting(_)) {
+                let _verbs = container.verbs.lock().await;
+                self.stay_down(&container).await?;
+            }
             let client = container.running().map_err(|_| not_running(()))?;
             let ends = container.life.borrow().ends;
+            let last = number == signal::KILL || number == container.record.resolved.stop_signal;
+            if last {
+                self.note_stop(&container).await?;
+            }
             match client.signal(number).await {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut && number == signal::KILL => {
                     return self.kill_hung(&container, &client, ends).await;
@@ -87,6 +106,9 @@ impl Engine {
                 Ok(()) => {}
             }
             self.tell("kill", &container, [("signal", number.to_string())]);
+            if last {
+                self.wake(&container).await;
+            }
             if number == signal::KILL {
                 self.ended(&container, ends, AFTER_KILL).await;
             }
@@ -103,6 +125,7 @@ impl Engine {
     ) -> Result<()> {
         let Ok(client) = container.running() else { return Ok(()) };
         let ends = container.life.borrow().ends;
+        self.note_stop(container).await?;
         let first = signal.unwrap_or(container.record.resolved.stop_signal);
         let patience = timeout.or(container.record.request.stop_timeout).unwrap_or(PATIENCE);
         match client.signal(first).await {
@@ -113,6 +136,7 @@ impl Engine {
             Ok(()) => {}
         }
         self.tell("kill", container, [("signal", first.to_string())]);
+        self.wake(container).await;
         fault::point("stop.signalled").map_err(|error| Error::internal("the container could not be stopped", error))?;
         if self.ended(container, ends, patience).await {
             return Ok(());
@@ -126,6 +150,7 @@ impl Engine {
             // The process may end at any time: a signal that finds none is what was wanted.
             let sent = client.signal(signal::KILL).await;
             self.tell("kill", container, [("signal", signal::KILL.to_string())]);
+            self.wake(container).await;
             if sent.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
                 return self.kill_hung(container, &client, ends).await;
             }

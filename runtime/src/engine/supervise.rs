@@ -53,11 +53,19 @@ impl Engine {
         if let Some(proxy) = container.set_proxy(None) {
             proxy.stop().await;
         }
+        let again = container.next_turn(&exit);
         let status = container.set_status(|status| {
-            status.state = ContainerState::Exited(exit.clone());
+            status.remember(&exit);
             status.endpoint = None;
+            if again.is_some() {
+                status.restart_count += 1;
+                status.state = ContainerState::Restarting(exit.clone());
+            } else {
+                status.state = ContainerState::Exited(exit.clone());
+            }
         });
-        self.tell("die", container, [("exitCode", exit.code.to_string())]);
+        let ran = started_at.map_or(0, |at| exit.finished_at.duration_since(at).as_secs());
+        self.tell("die", container, [("exitCode", exit.code.to_string()), ("execDuration", ran.to_string())]);
         container.life.send_modify(|life| {
             life.ends += 1;
             life.last = Some(exit);
@@ -67,6 +75,9 @@ impl Engine {
             tracing::error!(container = container.record.name, "its state can't be written: {}", error.chain());
         }
         self.free_world(container).await;
+        if let Some(wait) = again {
+            self.start_after(Arc::clone(container), wait);
+        }
         if container.record.request.auto_remove {
             self.remove_after_exit(container.clone());
         }

@@ -6,14 +6,18 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use tokio::sync::watch;
 
 use crate::{
     container::record::{Record, Status},
-    engine::proxy::Proxy,
+    engine::{
+        again::Backoff,
+        current::{Changeable, lock},
+        proxy::Proxy,
+    },
     error::{Error, ErrorKind, Result},
     id::ContainerId,
     monitor::client::Client,
@@ -22,7 +26,7 @@ use crate::{
 
 /// One container.
 pub(in crate::engine) struct Container {
-    /// What never changes.
+    /// As it was made or read; name, limits and restart policy of now are [`Container::current`]'s.
     pub record: Record,
     status: Mutex<Status>,
     /// Orders verbs.
@@ -35,6 +39,10 @@ pub(in crate::engine) struct Container {
     /// The client of the run before, whose monitor may still hold the root file system.
     last_client: Mutex<Option<Client>>,
     proxy: Mutex<Option<Proxy>>,
+    /// Revision of the status on disk; its lock orders who writes.
+    pub written: Arc<tokio::sync::Mutex<u64>>,
+    pub(super) changeable: Mutex<Changeable>,
+    pub(super) backoff: Mutex<Backoff>,
 }
 
 /// Counters that only grow, so that a waiter can't miss a short life.
@@ -54,10 +62,13 @@ impl Container {
     /// As it was read or made.
     pub fn new(record: Record, status: Status) -> Self {
         let last = match &status.state {
-            ContainerState::Exited(exit) => Some(exit.clone()),
+            ContainerState::Exited(exit) | ContainerState::Restarting(exit) => Some(exit.clone()),
             _ => None,
         };
         Self {
+            changeable: Mutex::new(Changeable::of(&record)),
+            backoff: Mutex::default(),
+            written: Arc::default(),
             record,
             status: Mutex::new(status),
             verbs: Arc::default(),
@@ -88,6 +99,7 @@ impl Container {
     pub fn set_status(&self, change: impl FnOnce(&mut Status)) -> Status {
         let mut status = lock(&self.status);
         change(&mut status);
+        status.revision += 1;
         status.clone()
     }
 
@@ -125,11 +137,6 @@ impl Container {
         let not_running = || Error::conflict(format!("container {} is not running", self.id()));
         self.client().ok_or_else(not_running)
     }
-}
-
-/// A poisoned lock means a panic elsewhere; the data is still whole, since every change is one assignment.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// All containers.
@@ -181,7 +188,7 @@ impl Table {
     /// Shows a container.
     pub fn insert(&self, container: Arc<Container>) {
         self.write(|rows| {
-            rows.by_name.insert(container.record.name.clone(), container.id().clone());
+            rows.by_name.insert(container.name(), container.id().clone());
             rows.by_id.insert(container.id().clone(), container);
         });
     }
@@ -190,7 +197,7 @@ impl Table {
     pub fn remove(&self, container: &Container) {
         self.write(|rows| {
             rows.by_id.remove(container.id());
-            rows.by_name.remove(&container.record.name);
+            rows.by_name.remove(&container.name());
         });
     }
 

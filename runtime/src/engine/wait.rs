@@ -33,7 +33,11 @@ impl Engine {
         let ends = life.borrow_and_update().ends;
         Ok(async move {
             let over = |life: &Life| match condition {
-                WaitCondition::NotRunning => !container.state().is_running(),
+                // One that waits for its next start counts as running, as in Docker, but each end is one.
+                WaitCondition::NotRunning => match container.state() {
+                    ContainerState::Running { .. } | ContainerState::Restarting(_) => life.ends > ends,
+                    _ => true,
+                },
                 WaitCondition::NextExit => life.ends > ends || life.removed,
                 WaitCondition::Removed => life.removed,
             };

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ContainerPort, Limits, PortBinding, Rlimit};
+use super::{ContainerPort, Limits, PortBinding, RestartPolicy, Rlimit};
 
 /// Which network a container gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +148,12 @@ pub struct CreateContainer {
     pub auto_remove: bool,
     /// How its log is kept.
     pub log: LogLimits,
+    /// When the engine starts it again.
+    #[serde(default)]
+    pub restart: RestartPolicy,
+    /// What its creator noted; nobody reads it.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// Which of a container's log a reader wants.

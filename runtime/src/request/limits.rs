@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::DeviceRates;
+
 /// One resource limit of the container's processes, as in setrlimit(2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rlimit {
@@ -30,4 +32,29 @@ pub struct Limits {
     pub cpuset_cpus: Option<String>,
     /// Processes and threads together.
     pub pids: Option<u64>,
+    /// Memory nodes the container may use: `0-1`.
+    pub cpuset_mems: Option<String>,
+    /// The period of the CFS quota in µs; 100 ms when `None`.
+    pub cpu_period_us: Option<u64>,
+    /// Processor time for each period in µs, instead of `nano_cpus`.
+    pub cpu_quota_us: Option<u64>,
+    /// How readily memory is swapped out, 0 to 100; v1 only.
+    pub memory_swappiness: Option<u64>,
+    /// At its memory limit the container waits instead of being killed; v1 only.
+    #[serde(default)]
+    pub oom_kill_disable: bool,
+    /// Relative weight of its block IO, 10 to 1000.
+    pub blkio_weight: Option<u16>,
+    /// What single block devices may be asked for.
+    #[serde(default)]
+    pub device_rates: DeviceRates,
+}
+
+/// A limit of one block device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceLimit {
+    /// Its node on the host.
+    pub path: String,
+    /// The rate or weight.
+    pub value: u64,
 }

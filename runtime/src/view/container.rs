@@ -23,11 +23,16 @@ pub enum ContainerState {
         pid: i32,
         /// When it was started.
         started_at: Timestamp,
+        /// Its processes stand still.
+        #[serde(default)]
+        paused: bool,
     },
     /// Its process has ended, or could not be started.
     Exited(Exit),
     /// Being removed; only ever in memory.
     Removing,
+    /// Its process has ended like this, and is started again after a while.
+    Restarting(Exit),
 }
 
 /// How a container's process ended.
@@ -51,13 +56,20 @@ impl ContainerState {
         matches!(self, Self::Running { .. })
     }
 
+    /// Its processes exist and stand still.
+    pub fn is_paused(&self) -> bool {
+        matches!(self, Self::Running { paused: true, .. })
+    }
+
     /// Docker's word for the state.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Created => "created",
+            Self::Running { paused: true, .. } => "paused",
             Self::Running { .. } => "running",
             Self::Exited(_) => "exited",
             Self::Removing => "removing",
+            Self::Restarting(_) => "restarting",
         }
     }
 }
@@ -133,6 +145,17 @@ pub struct ContainerView {
     pub restart_count: u32,
     /// Folder of its log's segments.
     pub log_path: std::path::PathBuf,
+    /// How its last runs ended, the latest first.
+    pub past: Vec<Exit>,
+}
+
+/// What a prune removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrunedContainers {
+    /// The containers.
+    pub ids: Vec<ContainerId>,
+    /// Bytes their writable layers took.
+    pub reclaimed_bytes: u64,
 }
 
 /// Bytes a container takes on disk; counted on demand, slow.

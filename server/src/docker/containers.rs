@@ -193,7 +193,7 @@ impl Selection {
             container.endpoint.as_ref().is_some_and(|place| place.ports.iter().any(|one| one.container == port))
                 || container.request.ports.iter().any(|one| one.container == port)
         };
-        (self.all || container.state.is_running())
+        (self.all || container.state.is_running() || matches!(container.state, ContainerState::Restarting(_)))
             && self.before.is_none_or(|before| container.created_at < before)
             && self.since.is_none_or(|since| container.created_at > since)
             && (self.names.matches(&container.name) || self.names.matches(&format!("/{}", container.name)))

@@ -10,8 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use runtime::request::{
-    ContainerPort, CreateContainer, Limits, LogLimits, NetworkMode, PortBinding, Rlimit, SeccompProfile, UserNamespace,
+    ContainerPort, CreateContainer, LogLimits, NetworkMode, PortBinding, Rlimit, SeccompProfile, UserNamespace,
 };
+
+pub(in crate::docker) mod life;
 
 use super::{
     error::{Failure, Result},
@@ -50,18 +52,8 @@ const NOT_OF_HOST: &[(&str, &[&str], &str)] = &[
     ("Isolation", &["default"], "isolation technologies (--isolation)"),
     ("Runtime", &["darsena"], "other runtimes (--runtime)"),
     ("StorageOpt", &[], "storage options (--storage-opt)"),
-    ("Annotations", &[], "annotations (--annotation)"),
-    ("BlkioWeight", &[], "block IO weights (--blkio-weight)"),
-    ("BlkioWeightDevice", &[], "block IO weights (--blkio-weight-device)"),
-    ("BlkioDeviceReadBps", &[], "block IO limits (--device-read-bps)"),
-    ("BlkioDeviceWriteBps", &[], "block IO limits (--device-write-bps)"),
-    ("BlkioDeviceReadIOps", &[], "block IO limits (--device-read-iops)"),
-    ("BlkioDeviceWriteIOps", &[], "block IO limits (--device-write-iops)"),
     ("CpuRealtimePeriod", &[], "real-time scheduling (--cpu-rt-period)"),
     ("CpuRealtimeRuntime", &[], "real-time scheduling (--cpu-rt-runtime)"),
-    ("CpusetMems", &[], "choosing memory nodes (--cpuset-mems)"),
-    ("MemorySwappiness", &["-1"], "swappiness (--memory-swappiness)"),
-    ("OomKillDisable", &[], "turning off the out-of-memory killer (--oom-kill-disable)"),
     ("KernelMemory", &["-1"], "kernel memory limits (--kernel-memory)"),
     ("KernelMemoryTCP", &["-1"], "kernel memory limits"),
     ("CpuCount", &[], "CPU counts (Windows only)"),
@@ -156,10 +148,7 @@ fn from_host(host: HostConfig) -> Result<CreateContainer> {
             return Err(missing("changing which system paths are hidden (--security-opt systempaths)"));
         }
     }
-    match host.restart_policy.and_then(|policy| policy.name).as_deref() {
-        None | Some("" | "no") => {}
-        Some(policy) => return Err(missing(&format!("restart policies ({policy})"))),
-    }
+    let (limits, restart) = (life::limits(&host)?, life::restart(&host)?);
     let userns = match host.userns_mode.as_deref() {
         None | Some("" | "private") => UserNamespace::Mapped,
         Some("host") => UserNamespace::Host,
@@ -185,18 +174,9 @@ fn from_host(host: HostConfig) -> Result<CreateContainer> {
         init: host.init.unwrap_or_default(),
         auto_remove: host.auto_remove.unwrap_or_default(),
         log: log(host.log_config.unwrap_or_default())?,
-        limits: Limits {
-            memory_bytes: unless_unlimited("Memory", host.memory)?,
-            memory_swap_bytes: match host.memory_swap {
-                Some(-1) => Some(u64::MAX),
-                swap => amount("MemorySwap", swap)?,
-            },
-            memory_reservation_bytes: unless_unlimited("MemoryReservation", host.memory_reservation)?,
-            nano_cpus: cpus(host.nano_cpus, host.cpu_period, host.cpu_quota)?,
-            cpu_shares: amount("CpuShares", host.cpu_shares)?,
-            cpuset_cpus: said(host.cpuset_cpus),
-            pids: unless_unlimited("PidsLimit", host.pids_limit)?,
-        },
+        limits,
+        restart,
+        annotations: host.more.annotations.unwrap_or_default(),
         rlimits: Vec::new(),
         ..CreateContainer::default()
     };
@@ -333,25 +313,6 @@ fn log(config: LogConfig) -> Result<LogLimits> {
     Ok(limits)
 }
 
-fn cpus(nano: Option<i64>, period: Option<i64>, quota: Option<i64>) -> Result<Option<u64>> {
-    let (nano, period, quota) =
-        (amount("NanoCpus", nano)?, amount("CpuPeriod", period)?, unless_unlimited("CpuQuota", quota)?);
-    match (nano, period, quota) {
-        (nano, None, None) => Ok(nano),
-        (Some(_), Some(_), _) => {
-            Err(Failure::invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set"))
-        }
-        (Some(_), _, Some(_)) => {
-            Err(Failure::invalid("Conflicting options: Nano CPUs and CPU Quota cannot both be set"))
-        }
-        (None, Some(_), None) => Ok(None),
-        (None, period, Some(quota)) => {
-            let period = period.unwrap_or(100_000);
-            Ok(u64::try_from(u128::from(quota) * 1_000_000_000 / u128::from(period)).ok())
-        }
-    }
-}
-
 /// A number that must not be negative; 0 is as good as none.
 fn amount(name: &str, value: Option<i64>) -> Result<Option<u64>> {
     match value {
@@ -372,6 +333,8 @@ fn said(text: Option<String>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+
+    use runtime::request::Limits;
 
     use super::*;
 
@@ -433,7 +396,7 @@ mod tests {
                 "Tmpfs": {"/t": "size=1m"}, "UsernsMode": "host", "ShmSize": 1048576,
                 "Sysctls": {"net.ipv4.ip_forward": "1"}, "Init": true, "Memory": 67108864, "MemorySwap": -1,
                 "MemoryReservation": 33554432, "CpuQuota": 50000, "CpuShares": 512, "CpusetCpus": "0-1",
-                "PidsLimit": 100, "Ulimits": [{"Name": "nofile", "Soft": 10, "Hard": -1}], "Runtime": "darsena"
+                "PidsLimit": 100, "BlkioWeight": 300, "MemorySwappiness": 0, "Annotations": {"a": "b"}, "Ulimits": [{"Name": "nofile", "Soft": 10, "Hard": -1}], "Runtime": "darsena"
             }
         }"#;
 
@@ -477,12 +440,16 @@ mod tests {
                 memory_bytes: Some(64 << 20),
                 memory_swap_bytes: Some(u64::MAX),
                 memory_reservation_bytes: Some(32 << 20),
-                nano_cpus: Some(500_000_000),
+                cpu_quota_us: Some(50_000),
+                blkio_weight: Some(300),
+                memory_swappiness: Some(0),
                 cpu_shares: Some(512),
                 cpuset_cpus: Some("0-1".to_owned()),
-                pids: Some(100)
+                pids: Some(100),
+                ..Limits::default()
             }
         );
+        assert_eq!(got.annotations["a"], "b");
         assert_eq!(got.rlimits, [Rlimit { name: "nofile".to_owned(), soft: 10, hard: u64::MAX }]);
         assert!(got.no_new_privileges && got.init && got.auto_remove && got.read_only_rootfs && got.publish_all);
         assert!(got.tty && got.open_stdin && got.stdin_once && got.attach_stdin && !got.attach_stdout);
@@ -506,16 +473,12 @@ mod tests {
             (json!({"CgroupnsMode": "host"}), "--cgroupns"),
             (json!({"NetworkMode": "host"}), r#"network "host""#),
             (json!({"NetworkMode": "container:abc"}), "container:abc"),
-            (json!({"RestartPolicy": {"Name": "always"}}), "restart policies (always)"),
             (json!({"LogConfig": {"Type": "syslog"}}), "log driver"),
             (json!({"LogConfig": {"Type": "json-file", "Config": {"labels": "a"}}}), "log option"),
             (json!({"SecurityOpt": ["seccomp={\"x\":1}"]}), "seccomp profiles"),
             (json!({"SecurityOpt": ["apparmor=strict"]}), "apparmor=strict"),
             (json!({"MaskedPaths": []}), "hidden"),
             (json!({"Runtime": "runc"}), "--runtime"),
-            (json!({"MemorySwappiness": 10}), "swappiness"),
-            (json!({"OomKillDisable": true}), "out-of-memory"),
-            (json!({"BlkioWeight": 100}), "--blkio-weight"),
             (json!({"DeviceRequests": [{"Count": -1}]}), "--gpus"),
             (json!({"PortBindings": {"80/tcp": [{"HostIp": "::1", "HostPort": "1"}]}}), "IPv6"),
             (json!({"PortBindings": {"80/sctp": []}}), "SCTP"),
@@ -543,6 +506,8 @@ mod tests {
     fn what_is_wrong_is_said() {
         for (host, words) in [
             (json!({"Memory": -5}), "invalid Memory: -5"),
+            (json!({"RestartPolicy": {"Name": "sometimes"}}), "unknown policy 'sometimes'"),
+            (json!({"MemorySwappiness": -7}), "valid memory swappiness range"),
             (json!({"PortBindings": {"x/tcp": []}}), "invalid port"),
             (json!({"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}), "invalid port specification"),
             (json!({"PortBindings": {"80/tcp": [{"HostIp": "nowhere"}]}}), "invalid host address"),

@@ -1,4 +1,4 @@
-//! `GET /events`: what happens from now on. What happened before is in the audit record, not here.
+//! `GET /events`: what happened lately in this run of the engine, as far as it remembers, and what happens from now on.
 
 use std::{io, time::Duration};
 
@@ -36,10 +36,11 @@ pub(super) async fn follow(
 ) -> Result<Response> {
     let filters = Filters::of(&query, FILTERS)?;
     let until = query.moment("until")?;
-    query.moment("since")?;
-    let events = ops::system::events(&app, &actor)?;
-    let lines = stream::unfold(events, |mut events| async move { Some((next(&mut events).await?, events)) })
-        .filter_map(move |event| std::future::ready(wanted(&event, &filters).then(|| line(&event))))
+    let since = query.moment("since")?;
+    let (past, events) = ops::system::events_so_far(&app, &actor)?;
+    let past = past.into_iter().filter(move |event| since.is_some_and(|since| event.at >= since));
+    let past = past.filter(move |event| until.is_none_or(|until| event.at <= until));
+    let coming = stream::unfold(events, |mut events| async move { Some((next(&mut events).await?, events)) })
         .take_until(async move {
             match until {
                 Some(until) => {
@@ -49,6 +50,9 @@ pub(super) async fn follow(
                 None => std::future::pending().await,
             }
         });
+    let lines = stream::iter(past)
+        .chain(coming)
+        .filter_map(move |event| std::future::ready(wanted(&event, &filters).then(|| line(&event))));
     Ok(streamed("application/json", lines))
 }
 
@@ -86,12 +90,14 @@ fn wanted(event: &Event, filters: &Filters) -> bool {
     let images = filters.values("image");
     filters.exact("type", event.object)
         && filters.exact("scope", "local")
-        && filters.exact("event", &event.action)
+        && (filters.exact("event", &event.action)
+            || event.action.split_once(':').is_some_and(|(verb, _)| filters.exact("event", verb)))
         && filters.labels(&event.attributes)
         && named("container")
         && named("network")
+        && named("volume")
         && (images.is_empty() || images.iter().any(image))
-        && ["config", "daemon", "node", "plugin", "secret", "service", "volume"]
+        && ["config", "daemon", "node", "plugin", "secret", "service"]
             .iter()
             .all(|object| filters.values(object).is_empty())
 }

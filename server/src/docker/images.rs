@@ -46,7 +46,7 @@ struct Window {
     before: Option<Timestamp>,
 }
 
-fn until(filters: &Filters) -> Result<Option<Timestamp>> {
+pub(super) fn until(filters: &Filters) -> Result<Option<Timestamp>> {
     let Some(text) = filters.values("until").first() else { return Ok(None) };
     let ago = || text.parse().ok().and_then(|span: jiff::SignedDuration| Timestamp::now().checked_sub(span).ok());
     moment(text).or_else(ago).map(Some).ok_or_else(|| Failure::invalid(format!("invalid filter 'until={text}'")))

@@ -10,11 +10,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{FutureExt, stream};
-use runtime::{
-    error::{Error, ErrorKind},
-    request::WaitCondition,
-    view::Exit,
-};
+use runtime::{error::Error, request::WaitCondition, view::Exit};
 
 use super::{
     error::{self, Failure, Result},
@@ -57,16 +53,8 @@ pub(super) async fn restart(
     Path(name): Path<String>,
     query: Query,
 ) -> Result<StatusCode> {
-    let timeout = timeout(&query)?;
-    let Some(signal) = query.text("signal") else {
-        ops::containers::restart(&app, &actor, &name, timeout).await?;
-        return Ok(StatusCode::NO_CONTENT);
-    };
-    match ops::containers::stop(&app, &actor, &name, timeout, Some(signal.to_owned())).await {
-        Err(error) if error.kind() != ErrorKind::NotModified => return Err(error.into()),
-        Ok(_) | Err(_) => {}
-    }
-    ops::containers::start(&app, &actor, &name).await?;
+    let signal = query.text("signal").map(str::to_owned);
+    ops::containers::restart(&app, &actor, &name, timeout(&query)?, signal).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -26,6 +26,7 @@ mod filters;
 mod hijack;
 mod images;
 mod import;
+mod life;
 mod lifecycle;
 mod load;
 mod logs;
@@ -87,6 +88,11 @@ pub fn router(app: App) -> Router {
         .route("/containers/{id}/logs", get(logs::read))
         .route("/containers/{id}/stats", get(stats::read))
         .route("/containers/{id}/export", get(archive::export))
+        .route("/containers/prune", post(life::prune))
+        .route("/containers/{id}/pause", post(life::pause))
+        .route("/containers/{id}/unpause", post(life::unpause))
+        .route("/containers/{id}/rename", post(life::rename))
+        .route("/containers/{id}/update", post(life::update))
         .route("/containers/{id}/changes", get(archive::changes))
         .route("/commit", post(archive::commit))
         .route("/images/json", get(images::list).merge(image_named("json")))

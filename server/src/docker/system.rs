@@ -33,8 +33,9 @@ pub(super) async fn version(State(app): State<App>, Extension(actor): Extension<
 
 pub(super) async fn info(State(app): State<App>, Extension(actor): Extension<Actor>) -> Result<Response> {
     let containers = ops::containers::list(&app, &actor)?;
-    let running = containers.iter().filter(|container| container.state.is_running()).count();
-    let counts =
-        Counts { running, stopped: containers.len() - running, images: ops::images::list(&app, &actor)?.len() };
+    let paused = containers.iter().filter(|container| container.state.is_paused()).count();
+    let running = containers.iter().filter(|container| container.state.is_running()).count() - paused;
+    let stopped = containers.len() - running - paused;
+    let counts = Counts { running, paused, stopped, images: ops::images::list(&app, &actor)?.len() };
     json(&system::info(&ops::system::info(&app, &actor)?, counts, Timestamp::now()))
 }

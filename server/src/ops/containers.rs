@@ -73,7 +73,7 @@ pub async fn create(app: &App, actor: &Actor, request: CreateContainer) -> Resul
 }
 
 /// The name of what was asked for by name or id, for the record; what is asked for where there is none.
-fn called(app: &App, asked: &str) -> String {
+pub(in crate::ops) fn called(app: &App, asked: &str) -> String {
     app.engine.container(asked).map_or_else(|_| asked.to_owned(), |container| container.name)
 }
 
@@ -123,11 +123,17 @@ pub async fn stop(
 ///
 /// # Errors
 /// As [`start`] and [`stop`].
-pub async fn restart(app: &App, actor: &Actor, name: &str, timeout: Option<Duration>) -> Result<ContainerView> {
+pub async fn restart(
+    app: &App,
+    actor: &Actor,
+    name: &str,
+    timeout: Option<Duration>,
+    signal: Option<String>,
+) -> Result<ContainerView> {
     let (engine, asked) = (app.engine.clone(), name.to_owned());
     audited(app, actor, Right::Operate, Act::on("container.restart", called(app, name)), async move {
         let container = engine.container(&asked)?;
-        engine.restart(&container.id, timeout).await?;
+        engine.restart(&container.id, timeout, signal.as_deref()).await?;
         Ok(container)
     })
     .await

@@ -21,6 +21,7 @@ use crate::{
 pub mod api_tokens;
 pub mod audit;
 pub mod builds;
+pub mod container_life;
 pub mod containers;
 pub mod image_choice;
 pub mod images;

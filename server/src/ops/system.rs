@@ -20,16 +20,17 @@ pub fn info(app: &App, actor: &Actor) -> Result<HostInfo> {
     Ok(app.engine.info())
 }
 
-/// What happens from now on. A reader that is too slow learns that it lost some.
+/// What has happened, as far as it is remembered, and what happens from now on. A reader that is too slow learns that it
+/// lost some.
 ///
 /// # Errors
 /// Without the right to view.
-pub fn events(app: &App, actor: &Actor) -> Result<broadcast::Receiver<Event>> {
+pub fn events_so_far(app: &App, actor: &Actor) -> Result<(Vec<Event>, broadcast::Receiver<Event>)> {
     actor.require(Right::View)?;
-    Ok(app.engine.events())
+    Ok(app.engine.events_so_far())
 }
 
-/// Like [`events`], for who passes on only that something happened: that is for everybody to know.
+/// What happens from now on, for who passes on only that something happened: that is for everybody to know.
 ///
 /// # Errors
 /// Without an account.

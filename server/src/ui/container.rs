@@ -45,12 +45,12 @@ impl Head {
     pub fn new(view: &ContainerView, t: Texts, now: Timestamp, tab: &'static str) -> Self {
         let since = match &view.state {
             ContainerState::Running { started_at, .. } => When::since(t, *started_at, now),
-            ContainerState::Exited(exit) => When::ago(t, exit.finished_at, now),
+            ContainerState::Exited(exit) | ContainerState::Restarting(exit) => When::ago(t, exit.finished_at, now),
             _ => When::ago(t, view.created_at, now),
         };
         let text = match &view.state {
             ContainerState::Running { .. } => t.one("container-up", "duration", &since.text),
-            ContainerState::Exited(_) => t.one("container-ended", "when", &since.text),
+            ContainerState::Exited(_) | ContainerState::Restarting(_) => t.one("container-ended", "when", &since.text),
             _ => t.one("container-made", "when", &since.text),
         };
         Self {

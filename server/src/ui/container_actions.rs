@@ -79,7 +79,7 @@ pub async fn act(
     let result = match act.as_str() {
         "start" => ops::containers::start(&app, actor, &name).await,
         "stop" => ops::containers::stop(&app, actor, &name, None, None).await,
-        "restart" => ops::containers::restart(&app, actor, &name, None).await,
+        "restart" => ops::containers::restart(&app, actor, &name, None, None).await,
         "kill" => ops::containers::kill(&app, actor, &name, "KILL").await,
         "remove" => ops::containers::remove(&app, actor, &name, true).await,
         _ => return Err(Fault::NoPage),

@@ -45,6 +45,10 @@ impl Standing {
     pub fn new(state: &ContainerState, t: Texts) -> Self {
         let (class, word, remark) = match state {
             ContainerState::Created => ("created", t.get("state-created"), String::new()),
+            ContainerState::Running { paused: true, .. } => ("paused", t.get("state-paused"), String::new()),
+            ContainerState::Restarting(exit) => {
+                ("restarting", t.get("state-restarting"), t.one("state-exited", "code", exit.code))
+            }
             ContainerState::Running { .. } => ("running", t.get("state-running"), String::new()),
             ContainerState::Removing => ("restarting", t.get("state-removing"), String::new()),
             ContainerState::Exited(exit) => {
@@ -76,7 +80,7 @@ impl Row {
     pub fn new(view: &ContainerView, usage: Option<&Usage>, t: Texts, now: Timestamp) -> Self {
         let since = match &view.state {
             ContainerState::Running { started_at, .. } => When::since(t, *started_at, now),
-            ContainerState::Exited(exit) => When::ago(t, exit.finished_at, now),
+            ContainerState::Exited(exit) | ContainerState::Restarting(exit) => When::ago(t, exit.finished_at, now),
             _ => When { text: "–".to_owned(), ..When::at(t, view.created_at) },
         };
         let dash = || "–".to_owned();
@@ -248,7 +252,7 @@ pub async fn bulk(State(app): State<App>, posted: Posted) -> Result<Response, Fa
         let result = match act.as_str() {
             "start" => ops::containers::start(&app, &signed.actor, name).await,
             "stop" => ops::containers::stop(&app, &signed.actor, name, None, None).await,
-            "restart" => ops::containers::restart(&app, &signed.actor, name, None).await,
+            "restart" => ops::containers::restart(&app, &signed.actor, name, None, None).await,
             "remove" => ops::containers::remove(&app, &signed.actor, name, true).await,
             _ => return Err(Fault::NoPage),
         };
@@ -361,7 +365,7 @@ pub(in crate::ui) mod samples {
             id: ContainerId::random(),
             name: name.into(),
             state: match state {
-                "running" => ContainerState::Running { pid: 4711, started_at: before(11_520) },
+                "running" => ContainerState::Running { pid: 4711, started_at: before(11_520), paused: false },
                 "exited" => exit(0, false),
                 "oom" => exit(137, true),
                 _ => ContainerState::Created,
@@ -391,6 +395,7 @@ pub(in crate::ui) mod samples {
             endpoint: (state == "running").then_some(endpoint),
             id_base: Some(100_000),
             restart_count: 0,
+            past: Vec::new(),
             log_path: "/var/lib/darsena/log".into(),
         }
     }

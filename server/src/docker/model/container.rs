@@ -96,8 +96,12 @@ pub(in crate::docker) fn word(state: &ContainerState) -> &'static str {
 pub(in crate::docker) fn status(state: &ContainerState, now: Timestamp) -> String {
     match state {
         ContainerState::Created | ContainerState::Exited(Exit { started_at: None, .. }) => "Created".to_owned(),
-        ContainerState::Running { started_at, .. } => {
-            format!("Up {}", phrase::length(now.duration_since(*started_at)))
+        ContainerState::Running { started_at, paused, .. } => {
+            let note = if *paused { " (Paused)" } else { "" };
+            format!("Up {}{note}", phrase::length(now.duration_since(*started_at)))
+        }
+        ContainerState::Restarting(exit) => {
+            format!("Restarting ({}) {} ago", exit.code, phrase::length(now.duration_since(exit.finished_at)))
         }
         ContainerState::Exited(exit) => {
             format!("Exited ({}) {} ago", exit.code, phrase::length(now.duration_since(exit.finished_at)))
@@ -186,7 +190,7 @@ pub(in crate::docker) mod tests {
         ContainerView {
             id: "ab".repeat(32).parse().unwrap(),
             name: "web".to_owned(),
-            state: ContainerState::Running { pid: 77, started_at: Timestamp::new(1_000, 0).unwrap() },
+            state: ContainerState::Running { pid: 77, started_at: Timestamp::new(1_000, 0).unwrap(), paused: false },
             created_at: Timestamp::new(900, 500_000_000).unwrap(),
             request: CreateContainer { image: "nginx".to_owned(), ..CreateContainer::default() },
             image_id: Digest::of(b"image"),
@@ -210,6 +214,7 @@ pub(in crate::docker) mod tests {
             }),
             id_base: None,
             restart_count: 0,
+            past: Vec::new(),
             log_path: "/data/containers/x/log".into(),
         }
     }
@@ -223,7 +228,7 @@ pub(in crate::docker) mod tests {
         let exit = |code, started_at, finished| {
             ContainerState::Exited(Exit { code, oom_killed: false, started_at, finished_at: at(finished), error: None })
         };
-        let running = |since| ContainerState::Running { pid: 1, started_at: at(since) };
+        let running = |since| ContainerState::Running { pid: 1, started_at: at(since), paused: false };
         for (state, now, short, long) in [
             (running(1000), 1180, "running", "Up 3 minutes"),
             (running(1000), 1000, "running", "Up Less than a second"),

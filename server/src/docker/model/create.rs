@@ -8,6 +8,8 @@ use serde::{
 };
 use serde_json::Value;
 
+use super::life::MoreLimits;
+
 /// The whole body: the container's configuration with the host's and the network's beside it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -98,6 +100,8 @@ pub(in crate::docker) struct HostConfig {
     pub pids_limit: Option<i64>,
     pub ulimits: Option<Vec<Ulimit>>,
     #[serde(flatten)]
+    pub more: MoreLimits,
+    #[serde(flatten)]
     pub rest: Rest,
 }
 
@@ -114,6 +118,7 @@ pub(in crate::docker) struct PortBinding {
 #[serde(rename_all = "PascalCase", default)]
 pub(in crate::docker) struct RestartPolicy {
     pub name: Option<String>,
+    pub maximum_retry_count: Option<i64>,
 }
 
 /// How the log is kept.

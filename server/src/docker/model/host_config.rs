@@ -9,7 +9,10 @@ use runtime::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::network::{HostPort, name};
+use super::{
+    life,
+    network::{HostPort, name},
+};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -106,7 +109,11 @@ impl<'a> HostConfig<'a> {
             log_config: json!({ "Type": "local", "Config": {
                 "max-size": request.log.segment_bytes.to_string(), "max-file": request.log.segments.to_string(),
             } }),
-            fixed: fixed(),
+            fixed: {
+                let mut fields = fixed();
+                life::limits(&mut fields, request);
+                fields
+            },
         }
     }
 }
@@ -124,14 +131,13 @@ fn bindings(request: &CreateContainer) -> BTreeMap<String, Vec<HostPort>> {
 
 fn fixed() -> Map<String, Value> {
     let fixed = json!({
-        "Binds": null, "ContainerIDFile": "", "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
+        "Binds": null, "ContainerIDFile": "",
         "VolumeDriver": "", "VolumesFrom": null, "ConsoleSize": [0, 0], "CgroupnsMode": "private",
         "IpcMode": "private", "Cgroup": "", "Links": null, "PidMode": "", "Privileged": false, "UTSMode": "",
-        "Runtime": "darsena", "Isolation": "", "CgroupParent": "", "BlkioWeight": 0, "BlkioWeightDevice": [],
-        "BlkioDeviceReadBps": [], "BlkioDeviceWriteBps": [], "BlkioDeviceReadIOps": [], "BlkioDeviceWriteIOps": [],
-        "CpuPeriod": 0, "CpuQuota": 0, "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0, "CpusetMems": "",
-        "Devices": [], "DeviceCgroupRules": null, "DeviceRequests": null, "MemorySwappiness": null,
-        "OomKillDisable": false, "CpuCount": 0, "CpuPercent": 0, "IOMaximumIOps": 0, "IOMaximumBandwidth": 0,
+        "Runtime": "darsena", "Isolation": "", "CgroupParent": "",
+        "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0,
+        "Devices": [], "DeviceCgroupRules": null, "DeviceRequests": null,
+         "CpuCount": 0, "CpuPercent": 0, "IOMaximumIOps": 0, "IOMaximumBandwidth": 0,
     });
     match fixed {
         Value::Object(fields) => fields,

@@ -150,12 +150,16 @@ impl<'a> State<'a> {
         };
         match state {
             ContainerState::Created => {}
-            ContainerState::Running { pid, started_at } => {
+            ContainerState::Running { pid, started_at, paused } => {
                 shown.running = true;
+                shown.paused = *paused;
                 shown.pid = *pid;
                 shown.started_at = started_at.to_string();
             }
-            ContainerState::Exited(exit) => {
+            ContainerState::Exited(exit) | ContainerState::Restarting(exit) => {
+                // One that waits for its next start counts as running, as in Docker.
+                shown.running = matches!(state, ContainerState::Restarting(_));
+                shown.restarting = shown.running;
                 shown.oom_killed = exit.oom_killed;
                 shown.exit_code = exit.code;
                 shown.error = exit.error.as_deref().unwrap_or_default();

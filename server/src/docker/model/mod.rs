@@ -11,6 +11,7 @@ pub(super) mod create;
 pub(super) mod host_config;
 pub(super) mod image;
 pub(super) mod inspect;
+pub(super) mod life;
 pub(super) mod network;
 pub(super) mod progress;
 pub(super) mod stats;

@@ -33,6 +33,7 @@ pub(in crate::docker) fn version(host: &HostInfo) -> Value {
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::docker) struct Counts {
     pub running: usize,
+    pub paused: usize,
     pub stopped: usize,
     pub images: usize,
 }
@@ -53,7 +54,7 @@ pub(in crate::docker) fn info(host: &HostInfo, counts: Counts, now: Timestamp) -
     let networks: Vec<_> = ["127.0.0.0/8"].into_iter().chain(networks.into_iter().map(String::as_str)).collect();
     let mut info = json!({
         "ID": host.engine_id, "Name": host.hostname, "ServerVersion": env!("CARGO_PKG_VERSION"),
-        "Containers": counts.running + counts.stopped, "ContainersRunning": counts.running, "ContainersPaused": 0,
+        "Containers": counts.running + counts.paused + counts.stopped, "ContainersRunning": counts.running, "ContainersPaused": counts.paused,
         "ContainersStopped": counts.stopped, "Images": counts.images,
         "Driver": "overlay2", "DriverStatus": [["Supports d_type", "true"]],
         "DockerRootDir": host.data_root.to_string_lossy(),
@@ -184,7 +185,7 @@ pub(in crate::docker) mod tests {
 
     #[test]
     fn info_tells_the_host_and_warns_where_it_has_less() {
-        let counts = Counts { running: 1, stopped: 2, images: 3 };
+        let counts = Counts { running: 1, paused: 0, stopped: 2, images: 3 };
         let json = info(&host(true), counts, Timestamp::UNIX_EPOCH);
         assert_eq!(
             (&json["Containers"], &json["CgroupVersion"], &json["Warnings"]),
