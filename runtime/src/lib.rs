@@ -6,7 +6,7 @@
 //!   [`spec`], [`paths`]
 //! - **L1 ground** (sync): [`sys`] (every unsafe block), [`durable`], [`undo`], [`fault`], [`meter`]
 //! - **L2 stores and devices** (sync but for the registry client; siblings don't know each other): [`content`],
-//!   [`snapshot`], [`image`], [`repositories`], [`lease`], [`network`], [`cgroup`], [`seccomp`], [`logs`], [`registry`]
+//!   [`snapshot`], [`image`], [`volume`], [`repositories`], [`lease`], [`network`], [`cgroup`], [`seccomp`], [`logs`], [`registry`]
 //! - **L3 life of one container**: [`container`], [`init`], [`monitor`]
 //! - **L4 building** (sync): [`build`]
 //! - **L5 flows**: [`engine`], one verb a file
@@ -65,6 +65,8 @@ pub mod snapshot;
 pub mod undo;
 #[cfg(feature = "engine")]
 pub mod view;
+#[cfg(feature = "engine")]
+pub mod volume;
 
 #[cfg(feature = "engine")]
 pub use engine::{Attachment, Config, Engine, Giver, Leave, Outflow, serving};

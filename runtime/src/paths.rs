@@ -17,6 +17,8 @@
 //!     exit                    written by the monitor when the process ended
 //!   scratch/<name>/           upper, work: folders being written for a build; swept at start
 //!   network/leases.json       addresses
+//!   volumes/<name>/           volume.json; data/ its files; filling while an image's files are copied there
+//!   volumes/.tmp-*, .new-<container id>.json   being made; volumes that go should their container not be there
 //!   builds/cache/<hex>.json   results of build steps; builds/mounts/<hex>/ cache mounts; builds/work/* running builds
 //!   trash/                    what was removed and is still being unlinked
 //! <run root>/                 0700, tmpfs on most hosts, gone after a reboot
@@ -29,6 +31,9 @@ use crate::{
     digest::{ChainId, Digest, ImageId},
     id::ContainerId,
 };
+
+/// What the names of files begin with that are no volumes but say what becomes of some.
+pub const VOLUME_INTENT: &str = ".new-";
 
 /// The engine's two roots and every path below them.
 #[derive(Clone, Debug)]
@@ -214,6 +219,21 @@ impl Paths {
     /// What running builds work on.
     pub fn build_work(&self) -> PathBuf {
         self.builds().join("work")
+    }
+
+    /// All volumes.
+    pub fn volumes(&self) -> PathBuf {
+        self.data.join("volumes")
+    }
+
+    /// One volume. The name must have passed `volume::name::validate`.
+    pub fn volume(&self, name: &str) -> PathBuf {
+        self.volumes().join(name)
+    }
+
+    /// The volumes that go with a container: made for it while it was not there, or removed with it.
+    pub fn volume_intent(&self, id: &ContainerId) -> PathBuf {
+        self.volumes().join(format!("{VOLUME_INTENT}{id}.json"))
     }
 
     /// The network's own state.

@@ -7,6 +7,7 @@ mod life;
 mod limits;
 mod port;
 mod registry;
+mod volume;
 
 pub use build::{BuildImage, BuildNetwork, BuildSource, Secret};
 pub use container::{
@@ -17,3 +18,6 @@ pub use life::{DeviceRates, PruneContainers, RestartPolicy, UpdateContainer};
 pub use limits::{DeviceLimit, Limits, Rlimit};
 pub use port::{ContainerPort, ParsePortError, PortBinding, Protocol};
 pub use registry::{PullImage, PushImage, RegistryAuth};
+pub use volume::{
+    BindMount, ContainerMount, CreateVolume, MountFrom, PruneVolumes, TmpfsMount, VolumeMount, VolumesFrom, only_memory,
+};

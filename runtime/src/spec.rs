@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// Number of the blob's layout; a monitor refuses any other.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// How one container is run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,14 +28,12 @@ pub struct LaunchSpec {
     pub id_map: Option<IdMap>,
     /// Host files bound into the root, such as /etc/hosts.
     pub files: Vec<FileMount>,
-    /// More mounts, attached in this order after the files and tmpfs.
+    /// More mounts, attached in this order after the files.
     pub mounts: Vec<Mount>,
     /// Which network namespace it is in.
     pub network: Network,
     /// Bytes of /dev/shm.
     pub shm_size_bytes: u64,
-    /// tmpfs mounts: path and mount options as in mount(8).
-    pub tmpfs: BTreeMap<String, String>,
     /// Paths made unreadable, where they exist. See [`MASKED_PATHS`].
     pub masked_paths: Vec<String>,
     /// Paths made read-only, where they exist. See [`READONLY_PATHS`].
@@ -211,10 +209,8 @@ pub enum MountSource {
     },
     /// Memory.
     Tmpfs {
-        /// Bytes; the kernel's own limit when `None`.
-        size_bytes: Option<u64>,
-        /// Of its root folder.
-        mode: u32,
+        /// As in mount(8), after Docker's `noexec,nosuid,nodev`.
+        options: String,
     },
     /// A file in memory alone.
     Content {
@@ -238,9 +234,7 @@ impl std::fmt::Debug for MountSource {
             Self::Overlay { lowers, writable } => {
                 f.debug_struct("Overlay").field("lowers", lowers).field("writable", writable).finish()
             }
-            Self::Tmpfs { size_bytes, mode } => {
-                f.debug_struct("Tmpfs").field("size_bytes", size_bytes).field("mode", mode).finish()
-            }
+            Self::Tmpfs { options } => f.debug_struct("Tmpfs").field("options", options).finish(),
             // It may be a secret.
             Self::Content { bytes, .. } => {
                 f.debug_struct("Content").field("length", &bytes.len()).finish_non_exhaustive()

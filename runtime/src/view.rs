@@ -12,6 +12,7 @@ mod image;
 mod log;
 mod progress;
 mod stats;
+mod volume;
 
 pub use build::{BuildEvent, BuildStep, BuildWarning, BuiltImage};
 pub use change::{Change, ChangeKind, PrunedImages};
@@ -24,6 +25,7 @@ pub use image::{HistoryView, ImageDefaults, ImageRemoval, ImageSummary, ImageVie
 pub use log::{LogEvent, LogLine, Stream};
 pub use progress::{LayerStep, Progress, PushStep};
 pub use stats::{NetworkStats, Stats};
+pub use volume::{ANONYMOUS_LABEL, PrunedVolumes, VolumeView};
 
 /// Something that happened to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -116,7 +116,6 @@ impl World {
             mounts: Vec::new(),
             network: Network::Own,
             shm_size_bytes: 64 << 20,
-            tmpfs: BTreeMap::new(),
             masked_paths: MASKED_PATHS.iter().map(ToString::to_string).collect(),
             readonly_paths: READONLY_PATHS.iter().map(ToString::to_string).collect(),
             sysctls: BTreeMap::new(),
@@ -382,7 +381,8 @@ async fn what_tells_too_much_is_hidden(world: &World) {
     let mut spec =
         world.spec(&["sh", "-c", "touch /x 2>/dev/null || echo ro; touch /t/x && echo rw; ls -d /t; ulimit -n"]);
     spec.rootfs.read_only = true;
-    spec.tmpfs.insert("/t".into(), "rw,size=1m,mode=1777".into());
+    let memory = MountSource::Tmpfs { options: "rw,size=1m,mode=1777".into() };
+    spec.mounts = vec![Mount { source: memory, ..bind(Path::new("/"), "/t") }];
     spec.process.rlimits = vec![ProcessLimit { name: "nofile".into(), soft: 100, hard: 1 << 40 }];
     let (client, started) = world.start(&spec).await;
     assert_eq!(client.exited().await.code, 0);
@@ -629,7 +629,7 @@ async fn mounts_are_as_asked(world: &World) {
             with(bind(&folder, "/deep/er/file"), |m| m.subpath = "sub/file".into()),
             with(bind(&folder, "/linked"), |m| m.subpath = "link".into()),
             with(bind(&folder, "/ro"), |m| m.read_only = true),
-            Mount { source: MountSource::Tmpfs { size_bytes: Some(1 << 20), mode: 0o1777 }, ..bind(&folder, "/mem") },
+            Mount { source: MountSource::Tmpfs { options: "mode=1777,size=1m".into() }, ..bind(&folder, "/mem") },
             overlay("/over", vec![layer.clone()], Some(throw_away.clone())),
             overlay("/layers", vec![folder.join("sub"), layer.clone()], None),
             with(overlay("/noexec", vec![layer.clone()], None), |m| m.no_exec = true),

@@ -45,6 +45,8 @@ pub struct Inner {
     pub shutdown: CancellationToken,
     /// The docker socket's path, when it is on.
     pub docker_socket: Option<PathBuf>,
+    /// Host folders that who does not administer may mount too.
+    pub bind_roots: Vec<PathBuf>,
 }
 
 impl App {
@@ -56,6 +58,7 @@ impl App {
         data: &Path,
         docker_socket: Option<PathBuf>,
         registry: Desk,
+        bind_roots: Vec<PathBuf>,
     ) -> Self {
         Self(Arc::new(Inner {
             db,
@@ -70,6 +73,7 @@ impl App {
             vault,
             shutdown: CancellationToken::new(),
             docker_socket,
+            bind_roots,
         }))
     }
 }

@@ -110,6 +110,9 @@ struct File {
     /// Further names this server answers to; `https://name` where a proxy in front of it speaks https.
     #[serde(default)]
     hosts: Vec<String>,
+    /// Host folders that containers of people who do not administer may mount, too.
+    #[serde(default)]
+    bind_roots: Vec<PathBuf>,
 }
 
 /// Everything decided.
@@ -135,6 +138,8 @@ pub struct Config {
     pub registry_certs: Vec<PathBuf>,
     /// Further names this server answers to.
     pub hosts: Vec<String>,
+    /// Host folders that who does not administer may mount too.
+    pub bind_roots: Vec<PathBuf>,
 }
 
 impl Config {
@@ -173,6 +178,7 @@ impl Config {
                 options.registry_certs
             },
             hosts: file.hosts,
+            bind_roots: file.bind_roots,
             run,
         };
         let absolute = |what: &str, path: &Path| {
@@ -186,6 +192,9 @@ impl Config {
         absolute("run", &config.run)?;
         if let Some(socket) = &config.docker_socket {
             absolute("docker_socket", socket)?;
+        }
+        for root in &config.bind_roots {
+            absolute("bind_roots", root)?;
         }
         let is_host = |host: &String| format!("{host}/x").parse::<Reference>().is_ok_and(|name| name.host() == host);
         if let Some(host) = config.registry_host.as_ref().filter(|host| !is_host(host)) {

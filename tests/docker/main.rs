@@ -7,12 +7,14 @@ mod build;
 mod images;
 mod life;
 mod limits;
+mod mounts;
 mod network;
 mod restarts;
 mod run;
 mod states;
 mod streams;
 mod stress;
+mod volumes;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
     let suite = states::tests(suite);
     let suite = restarts::tests(suite);
     let suite = network::tests(suite);
+    let suite = volumes::tests(suite);
+    let suite = mounts::tests(suite);
     stress::tests(suite).run()
 }
 

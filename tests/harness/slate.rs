@@ -115,6 +115,7 @@ fn folders(space: &Space, found: &mut Vec<String>) {
     let data = space.data();
     for folder in [
         data.join("containers"),
+        data.join("volumes"),
         data.join("trash"),
         space.run().join("c"),
         data.join("content/ingest"),

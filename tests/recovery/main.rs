@@ -5,6 +5,7 @@
 mod killed;
 mod life;
 mod steps;
+mod volumes;
 
 use std::process::ExitCode;
 
@@ -16,7 +17,7 @@ const IMAGE: &str = "test:1";
 fn main() -> ExitCode {
     let docker = Docker::program();
     let suite = Suite::new(&[&docker.to_string_lossy(), "docker-registry"], prepare);
-    steps::tests(killed::tests(suite)).run()
+    volumes::tests(steps::tests(killed::tests(suite))).run()
 }
 
 fn prepare(darsena: &mut Darsena) {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::ImageId,
     id::ContainerId,
-    request::{ContainerPort, CreateContainer},
+    request::{ContainerMount, ContainerPort, CreateContainer},
     view::{ContainerState, ContainerView, Endpoint, Exit},
 };
 
@@ -41,6 +41,9 @@ pub struct Record {
     pub resolved: Resolved,
     /// First host id of its range; `None` with host ids.
     pub id_base: Option<u32>,
+    /// What is mounted into it, outer targets first; every volume has its name.
+    #[serde(default)]
+    pub mounts: Vec<ContainerMount>,
 }
 
 /// Where a container stands now.
@@ -132,6 +135,8 @@ impl Record {
             restart_count: status.restart_count,
             log_path,
             past: status.past.clone(),
+            mounts: self.mounts.clone(),
+            volumes_path: PathBuf::new(),
         }
     }
 }

@@ -66,6 +66,7 @@ impl Engine {
                     super::lock(&ranges.inner.id_ranges).remove(&of);
                     Ok(())
                 });
+                let mounts = engine.mount_points(&request, &image.defaults.volumes)?;
                 let record = Record {
                     id,
                     name,
@@ -74,6 +75,7 @@ impl Engine {
                     image_id: image.summary.id,
                     resolved,
                     id_base,
+                    mounts,
                 };
                 engine.stage(&record, &mut undo)?;
                 Ok((record, undo))
@@ -83,8 +85,11 @@ impl Engine {
             let engine = self.clone();
             let made = blocking(move || {
                 let mut undo = undo;
+                engine.make_volumes(&record, &mut undo)?;
                 engine.publish_record(&record, &mut undo)?;
                 undo.disarm();
+                // Left behind it says the same as the record.
+                let _ = engine.inner.volumes.intended(&record.id);
                 let container = Arc::new(Container::new(record, Status::created()));
                 engine.inner.table.insert(Arc::clone(&container));
                 drop(hold);

@@ -109,6 +109,7 @@ mod tests {
             request,
             image_id: Digest::of(b""),
             resolved: Resolved { hostname: "web".into(), ..Resolved::default() },
+            mounts: Vec::new(),
             id_base: None,
         }
     }

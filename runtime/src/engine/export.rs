@@ -77,8 +77,9 @@ impl Engine {
         let lowers = self.inner.images.lowers(record.image_id)?;
         let lower = if lowers.is_empty() { None } else { Some(detached_overlay(&lowers, None).map_err(failed)?) };
         let tmpfs = record.request.tmpfs.keys().map(|path| path.trim_matches('/'));
+        let mounts = record.mounts.iter().map(|mount| mount.target.trim_matches('/'));
         let mut mount_points = BTreeSet::new();
-        for path in MOUNT_POINTS.into_iter().chain(tmpfs) {
+        for path in MOUNT_POINTS.into_iter().chain(tmpfs).chain(mounts) {
             if is_mount_point(&upper, path) && lower.as_ref().is_none_or(|lower| look(lower, path).is_none()) {
                 mount_points.insert(path.as_bytes().to_vec());
             }

@@ -24,6 +24,7 @@ use crate::{
     paths::Paths,
     request::{ContainerPort, PortBinding, RestartPolicy},
     view::{ContainerSize, ContainerView, Event, HostInfo},
+    volume,
 };
 
 mod abilities;
@@ -46,6 +47,7 @@ mod leave;
 mod load;
 mod logs;
 mod made;
+mod mounts;
 mod outflow;
 mod pause;
 pub mod proxy;
@@ -69,6 +71,8 @@ mod top;
 mod trash;
 mod turns;
 mod update;
+mod volume_fill;
+mod volumes;
 mod wait;
 
 pub use attach::Attachment;
@@ -111,6 +115,7 @@ struct Inner {
     host: HostInfo,
     images: Images,
     network: Network,
+    volumes: volume::Store,
     cgroups: cgroup::Layout,
     /// The group all containers' groups are in.
     cgroup_parent: String,
@@ -181,7 +186,8 @@ impl Engine {
     }
 
     fn view(&self, container: &Container) -> ContainerView {
-        container.current().view(&container.status(), self.inner.paths.log(container.id()))
+        let view = container.current().view(&container.status(), self.inner.paths.log(container.id()));
+        ContainerView { volumes_path: self.inner.paths.volumes(), ..view }
     }
 
     /// Writes the status beside the record, unless a newer one is there already (see [`crate::container::record`]).

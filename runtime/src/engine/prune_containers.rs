@@ -26,7 +26,7 @@ impl Engine {
                 }
                 let size = self.container_size(container.id()).await.unwrap_or_default();
                 fault::point("prune_containers.one").map_err(Error::from_fault)?;
-                match self.remove(container.id(), false, Leave::given()).await {
+                match self.remove(container.id(), false, false, Leave::given()).await {
                     Ok(()) => {
                         pruned.ids.push(container.id().clone());
                         pruned.reclaimed_bytes += size.writable_bytes;

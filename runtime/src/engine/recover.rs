@@ -28,6 +28,7 @@ use super::{
     supervise::{exit_of, left_behind},
     table::{Container, Table},
     trash::Trash,
+    volume_fill,
 };
 use crate::{
     cgroup,
@@ -45,6 +46,7 @@ use crate::{
     paths::Paths,
     registry,
     view::{ContainerState, Endpoint, HostInfo, Verdict},
+    volume,
 };
 
 /// How long a monitor that is going may take for it.
@@ -85,6 +87,9 @@ impl Engine {
                 scratch::sweep(&paths);
                 let records = records(&paths)?;
                 let in_use: Vec<_> = records.iter().map(|(record, _)| record.image_id).collect();
+                let volumes = records.iter().map(|(record, _)| (record.id.clone(), record.volume_names())).collect();
+                let volumes = volume::Store::open(paths.clone(), volumes)?;
+                volume_fill::take_back(&volumes, &paths)?;
                 let mut certificates = vec![PathBuf::from("/etc/docker/certs.d")];
                 certificates.extend(host_config.registry_certificates);
                 let registry = registry::Config {
@@ -96,6 +101,7 @@ impl Engine {
                 let failed = |error: io::Error| Error::internal("the engine can't be started", error);
                 let inner = Inner {
                     images: Images::open(paths.clone(), registry, &in_use)?,
+                    volumes,
                     network: Network::open(paths.network(), network::Config::default())?,
                     cgroups: cgroup::Layout::detect()?,
                     cgroup_parent: cgroup_name(&paths),
@@ -234,6 +240,17 @@ impl Engine {
         let known: Vec<ContainerId> = self.inner.table.all().iter().map(|container| container.id().clone()).collect();
         let (engine, paths) = (self.clone(), paths.clone());
         blocking(move || {
+            for container in engine.inner.table.all().iter().filter(|container| running.contains(container.id())) {
+                for name in container.record.volume_names() {
+                    // Mounted already: this only notes who uses it.
+                    if let Err(error) = engine.inner.volumes.mount(container.id(), &name) {
+                        tracing::warn!(volume = name, %error, "a volume of a running container is not there");
+                    }
+                }
+            }
+            if let Err(error) = engine.inner.volumes.sweep_mounts() {
+                tracing::warn!(%error, "volumes that nobody uses may still be mounted");
+            }
             let is_running = |name: &str| running.iter().any(|id| id.as_str() == name);
             for group in engine.inner.cgroups.children(&engine.inner.cgroup_parent)? {
                 if !is_running(&group) {

@@ -13,11 +13,17 @@ use crate::{
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 impl Engine {
-    /// Removes it; `force` kills it first.
+    /// Removes it; `force` kills it first; `volumes` takes those with it whose names were the engine's choice.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when it runs and `force` is not set.
-    pub fn remove<'a>(&'a self, id: &'a ContainerId, force: bool, leave: Leave) -> BoxFuture<'a, Result<()>> {
+    pub fn remove<'a>(
+        &'a self,
+        id: &'a ContainerId,
+        force: bool,
+        volumes: bool,
+        leave: Leave,
+    ) -> BoxFuture<'a, Result<()>> {
         async move {
             let container = self.inner.table.get(id)?;
             let _verbs = container.verbs.lock().await;
@@ -47,7 +53,7 @@ impl Engine {
                     self.kill_locked(&container, ends).await?;
                 }
             }
-            self.remove_locked(&container, leave.unwrap_or_else(Leave::given)).await
+            self.remove_locked(&container, volumes, leave.unwrap_or_else(Leave::given)).await
         }
         .boxed()
     }
@@ -56,7 +62,7 @@ impl Engine {
     pub(in crate::engine) fn remove_after_exit(&self, container: Arc<Container>) {
         let engine = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = engine.remove(container.id(), false, Leave::given()).await
+            if let Err(error) = engine.remove(container.id(), false, true, Leave::given()).await
                 // Gone already, or restarted: then its next end removes it.
                 && !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict)
             {
@@ -69,7 +75,7 @@ impl Engine {
         });
     }
 
-    async fn remove_locked(&self, container: &Arc<Container>, leave: Leave) -> Result<()> {
+    async fn remove_locked(&self, container: &Arc<Container>, volumes: bool, leave: Leave) -> Result<()> {
         let _world = container.world.lock().await;
         leave.take().await?;
         let before = container.status();
@@ -77,10 +83,14 @@ impl Engine {
         let engine = self.clone();
         let id = container.id().clone();
         let durably = !container.record.request.auto_remove;
+        let volumes = if volumes { container.record.anonymous_volumes() } else { Vec::new() };
         let removed = blocking(move || {
             engine.inner.network.release(&id)?;
             engine.cgroup(id.as_str()).remove()?;
             fault::point("remove.released").map_err(failed)?;
+            if !volumes.is_empty() {
+                engine.inner.volumes.intend(&id, volumes.clone())?;
+            }
             let trash = engine.inner.paths.trash().join(durable::fresh_name(""));
             match fs::rename(engine.inner.paths.container(&id), &trash) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -91,6 +101,7 @@ impl Engine {
                 durable::sync_dir(&engine.inner.paths.containers())?;
             }
             super::lock(&engine.inner.id_ranges).remove(&id);
+            engine.free_volumes(&id, &volumes);
             engine.inner.trash.empty();
             Ok(())
         })

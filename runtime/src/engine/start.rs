@@ -294,10 +294,9 @@ impl Engine {
                 .iter()
                 .map(|file| FileMount { source: etc::path(&folder, file), target: format!("/etc/{file}") })
                 .collect(),
-            mounts: around.mounts,
+            mounts: [around.mounts, self.launch_mounts(record, undo)?].concat(),
             network: around.network,
             shm_size_bytes: request.shm_size_bytes.unwrap_or(SHM_BYTES),
-            tmpfs: request.tmpfs.clone(),
             masked_paths: spec::MASKED_PATHS.iter().map(|&path| path.to_owned()).collect(),
             readonly_paths: spec::READONLY_PATHS.iter().map(|&path| path.to_owned()).collect(),
             sysctls: request.sysctls.clone(),
@@ -331,6 +330,7 @@ impl Engine {
         }
         container.life.send_modify(|life| life.starts += 1);
         self.watch(container.clone());
+        self.tell_mounts(&container.record);
         self.tell("start", container, []);
     }
 

@@ -172,6 +172,7 @@ impl Engine {
             image_id: ChainId::of(layers).map_or_else(|| Digest::of(b""), |chain| chain.0),
             resolved,
             id_base,
+            mounts: Vec::new(),
         };
         let home = Home::new(self, self.inner.paths.container(&record.id));
         let container = Arc::new(Container::new(record, Status::created()));

@@ -87,10 +87,12 @@ impl Engine {
     pub(in crate::engine) async fn free_world(&self, container: &Arc<Container>) {
         let engine = self.clone();
         let id = container.id().clone();
+        let ended = Arc::clone(container);
         let freed = blocking(move || {
             engine.inner.network.detach(&id)?;
             engine.cgroup(id.as_str()).remove()?;
             let _ = fs::remove_dir_all(engine.inner.paths.run_container(&id));
+            engine.unmount(&ended.record);
             Ok(())
         })
         .await;

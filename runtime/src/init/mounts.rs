@@ -16,15 +16,12 @@ use nix::{
     },
 };
 
-use super::{
-    failure::{Result, Stage, refuse},
-    rootfs::fresh,
-};
+use super::failure::{Result, Stage, refuse};
 use crate::{
     monitor::protocol::Made,
     spec::{Mount, MountSource},
     sys::{
-        mount::{NODEV, NOEXEC, NOSUID, RDONLY, attach},
+        mount::{NODEV, NOEXEC, NOSUID, NewFs, RDONLY, attach},
         open,
     },
 };
@@ -38,7 +35,7 @@ pub fn attach_all(mounts: &[Mount], sources: Vec<OwnedFd>, root: &OwnedFd, made:
     for mount in mounts {
         let stage = || format!("mount {}", mount.target);
         let source = match &mount.source {
-            MountSource::Tmpfs { size_bytes, mode } => tmpfs(mount, *size_bytes, *mode).stage(stage())?,
+            MountSource::Tmpfs { options } => tmpfs(mount, options).stage(stage())?,
             _ => sources.next().ok_or_else(|| refuse("mount", "the monitor sent too few mounts"))?,
         };
         let is_folder = kind(&fstat(&source).stage(stage())?) == SFlag::S_IFDIR;
@@ -77,12 +74,29 @@ fn allowed(target: &OwnedFd, root: &OwnedFd, is_folder: bool, name: &str) -> Res
     Ok(())
 }
 
-fn tmpfs(mount: &Mount, size_bytes: Option<u64>, mode: u32) -> io::Result<OwnedFd> {
-    let mode = format!("{mode:o}");
-    let size = size_bytes.map(|bytes| bytes.to_string());
-    let mut options = vec![("mode", mode.as_str())];
-    options.extend(size.as_deref().map(|size| ("size", size)));
-    fresh(c"tmpfs", attributes(mount), &options)
+/// A tmpfs by options as in mount(8); Docker's default is `noexec,nosuid,nodev`.
+fn tmpfs(mount: &Mount, options: &str) -> io::Result<OwnedFd> {
+    let fs = NewFs::open(c"tmpfs")?;
+    let mut attributes = NOSUID | NODEV | NOEXEC | attributes(mount);
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match (option, option.split_once('=')) {
+            ("ro", _) => attributes |= RDONLY,
+            ("rw", _) => attributes &= !RDONLY,
+            ("nosuid", _) => attributes |= NOSUID,
+            ("suid", _) => attributes &= !NOSUID,
+            ("nodev", _) => attributes |= NODEV,
+            ("dev", _) => attributes &= !NODEV,
+            ("noexec", _) => attributes |= NOEXEC,
+            ("exec", _) => attributes &= !NOEXEC,
+            (_, Some((key @ ("size" | "mode" | "uid" | "gid" | "nr_inodes" | "nr_blocks"), value))) => {
+                fs.set(key, value)?;
+            }
+            _ => {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("invalid tmpfs option {option:?}")));
+            }
+        }
+    }
+    fs.mount(attributes)
 }
 
 /// The kernel's flags for it. Device nodes never work: those a container may use are in its /dev.

@@ -131,11 +131,6 @@ pub(super) fn assemble(spec: &LaunchSpec, handed: Handed, own: Detached) -> Resu
     if let Some(cgroup) = &own.cgroup {
         attach_cgroup(spec, &sys, cgroup).stage("attach /sys/fs/cgroup")?;
     }
-    for (path, options) in &spec.tmpfs {
-        let mount = tmpfs(options).stage(format!("mount tmpfs {path}"))?;
-        let target = open::note_dirs(&root, path, 0o755, &mut made).stage(format!("open {path}"))?;
-        attach(mount, target).stage(format!("attach tmpfs {path}"))?;
-    }
     for (mount, file) in files.iter().zip(&spec.files) {
         let target = open::note_file(&root, &file.target, &mut made).stage(format!("open {}", file.target))?;
         attach(mount, target).stage(format!("attach {}", file.target))?;
@@ -162,31 +157,6 @@ fn attach_cgroup(spec: &LaunchSpec, sys: &OwnedFd, cgroup: &OwnedFd) -> io::Resu
         attach(mount, below(cgroup, name)?)?;
     }
     add_attributes(cgroup, RDONLY)
-}
-
-/// A tmpfs by options as in mount(8); Docker's default is `noexec,nosuid,nodev`.
-fn tmpfs(options: &str) -> io::Result<OwnedFd> {
-    let fs = NewFs::open(c"tmpfs")?;
-    let mut attributes = NOSUID | NODEV | NOEXEC;
-    for option in options.split(',').filter(|option| !option.is_empty()) {
-        match (option, option.split_once('=')) {
-            ("ro", _) => attributes |= RDONLY,
-            ("rw", _) => attributes &= !RDONLY,
-            ("nosuid", _) => attributes |= NOSUID,
-            ("suid", _) => attributes &= !NOSUID,
-            ("nodev", _) => attributes |= NODEV,
-            ("dev", _) => attributes &= !NODEV,
-            ("noexec", _) => attributes |= NOEXEC,
-            ("exec", _) => attributes &= !NOEXEC,
-            (_, Some((key @ ("size" | "mode" | "uid" | "gid" | "nr_inodes" | "nr_blocks"), value))) => {
-                fs.set(key, value)?;
-            }
-            _ => {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("invalid tmpfs option {option:?}")));
-            }
-        }
-    }
-    fs.mount(attributes)
 }
 
 impl Attached {

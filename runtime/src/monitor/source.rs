@@ -36,7 +36,7 @@ pub fn make(mount: &Mount, number: usize, userns: Option<&OwnedFd>, base: u32) -
     let mut wanted = Change { attributes: attributes(mount), ..Change::default() };
     let copy = match &mount.source {
         MountSource::Bind { path, mapped, recursive, follows_host } => {
-            let from = bind(path, &mount.subpath).stage(format!("open {}", path.display()))?;
+            let from = bind(path, &mount.subpath).stage(format!("open what is to be mounted on {}", mount.target))?;
             wanted.userns = if *mapped { userns } else { None };
             (wanted.recursive, wanted.follows_host) = (*recursive, *follows_host);
             open_tree(from, c"", *recursive)
@@ -54,8 +54,24 @@ pub fn make(mount: &Mount, number: usize, userns: Option<&OwnedFd>, base: u32) -
         MountSource::Tmpfs { .. } => return Err(refuse("mount", "memory is mounted from the inside")),
     };
     let copy = copy.stage(stage())?;
-    change(&copy, wanted).stage(stage())?;
+    match change(&copy, wanted) {
+        // Nothing but the ids can be refused here.
+        Err(error) if wanted.userns.is_some() && error.raw_os_error() == Some(libc::EINVAL) => {
+            without_ids(&copy, mount, wanted)?;
+        }
+        changed => changed.stage(stage())?,
+    }
     Ok(copy)
+}
+
+/// Something that is mounted below may be of a file system that can't map ids; its files are then nobody's inside.
+fn without_ids(copy: &OwnedFd, mount: &Mount, wanted: Change<'_>) -> Result<()> {
+    let top = Change { recursive: false, ..wanted };
+    if !wanted.recursive || change(copy, top).is_err() {
+        let why = "its file system can't map user ids: use the host's ids (--userns=host)";
+        return Err(refuse("mount", format_args!("{}: {why}", mount.target)));
+    }
+    change(copy, Change { userns: None, ..wanted }).stage(format!("mount {}", mount.target))
 }
 
 fn bind(path: &Path, subpath: &str) -> io::Result<OwnedFd> {

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ContainerPort, Limits, PortBinding, RestartPolicy, Rlimit};
+use super::{ContainerMount, ContainerPort, Limits, PortBinding, RestartPolicy, Rlimit, VolumesFrom};
 
 /// Which network a container gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +154,15 @@ pub struct CreateContainer {
     /// What its creator noted; nobody reads it.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
+    /// What is mounted into it.
+    #[serde(default)]
+    pub mounts: Vec<ContainerMount>,
+    /// Containers whose mounts it gets too.
+    #[serde(default)]
+    pub volumes_from: Vec<VolumesFrom>,
+    /// Paths that get a new volume each, besides the image's, where nothing else is mounted on them.
+    #[serde(default)]
+    pub volumes: BTreeSet<String>,
 }
 
 /// Which of a container's log a reader wants.

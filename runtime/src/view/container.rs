@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::ImageId,
     id::ContainerId,
-    request::{ContainerPort, CreateContainer, Protocol},
+    request::{ContainerMount, ContainerPort, CreateContainer, Protocol},
 };
 
 /// Where a container stands in its life.
@@ -147,6 +147,10 @@ pub struct ContainerView {
     pub log_path: std::path::PathBuf,
     /// How its last runs ended, the latest first.
     pub past: Vec<Exit>,
+    /// What is mounted into it, outer targets first.
+    pub mounts: Vec<ContainerMount>,
+    /// Folder of all volumes.
+    pub volumes_path: std::path::PathBuf,
 }
 
 /// What a prune removed.

@@ -10,7 +10,7 @@ use axum::{
 use jiff::Timestamp;
 use runtime::{
     digest::ImageId,
-    request::ContainerPort,
+    request::{ContainerMount, ContainerPort},
     view::{ContainerState, ContainerView, ImageSummary},
 };
 use serde_json::json as value;
@@ -202,7 +202,7 @@ impl Selection {
             && self.filters.exact("status", word(&container.state))
             && self.filters.exact("health", "none")
             && self.filters.exact("network", network::name(container.request.network))
-            && self.filters.values("volume").is_empty()
+            && self.mounts(container)
             && self.is_task != Some(true)
             && (self.exited.is_empty()
                 || matches!(&container.state, ContainerState::Exited(exit)
@@ -214,6 +214,19 @@ impl Selection {
                     .exposed
                     .iter()
                     .any(|ports| container.exposed_ports.iter().any(|port| ports.any(|wanted| wanted == *port))))
+    }
+}
+
+impl Selection {
+    /// Whether it mounts one of the wanted volumes or host paths, or mounts something on one of the wanted paths.
+    fn mounts(&self, container: &ContainerView) -> bool {
+        let wanted = self.filters.values("volume");
+        let matches = |mount: &ContainerMount| {
+            let name = mount.volume().and_then(|volume| volume.name.as_deref());
+            let source = name.or(mount.bind().map(|bind| bind.path.as_str()));
+            wanted.iter().any(|wanted| source == Some(wanted) || mount.target == *wanted)
+        };
+        wanted.is_empty() || container.mounts.iter().any(matches)
     }
 }
 

@@ -1,5 +1,8 @@
 //! `POST /containers/create`: the body becomes a request of the engine. What Darsena doesn't have is refused by name.
 
+pub(in crate::docker) mod life;
+mod mounts;
+
 use std::{net::Ipv4Addr, time::Duration};
 
 use axum::{
@@ -13,8 +16,8 @@ use runtime::request::{
     ContainerPort, CreateContainer, LogLimits, NetworkMode, PortBinding, Rlimit, SeccompProfile, UserNamespace,
 };
 
-pub(in crate::docker) mod life;
-
+pub(super) use self::mounts::no_driver;
+use self::mounts::{binds, from_others, mounts};
 use super::{
     error::{Failure, Result},
     json,
@@ -29,14 +32,10 @@ use crate::{app::App, auth::actor::Actor, ops};
 const BODY_BYTES: usize = 8 << 20;
 
 /// Fields of the body that ask for what isn't there: name, values that are as good as none, words for the person.
-const NOT_OF_CONFIG: &[(&str, &[&str], &str)] =
-    &[("Volumes", &[], "volumes"), ("MacAddress", &[], "choosing the MAC address")];
+const NOT_OF_CONFIG: &[(&str, &[&str], &str)] = &[("MacAddress", &[], "choosing the MAC address")];
 
 /// The same within `HostConfig`.
 const NOT_OF_HOST: &[(&str, &[&str], &str)] = &[
-    ("Binds", &[], "bind mounts and volumes (-v)"),
-    ("Mounts", &[], "mounts (--mount)"),
-    ("VolumesFrom", &[], "volumes of other containers (--volumes-from)"),
     ("VolumeDriver", &["local"], "volume drivers"),
     ("Links", &[], "links to other containers (--link)"),
     ("Privileged", &[], "privileged containers (--privileged)"),
@@ -134,6 +133,7 @@ fn request(body: Body, name: Option<&str>, platform: Option<&str>) -> Result<Cre
         stop_timeout: body.stop_timeout.map(|seconds| {
             u64::try_from(seconds).map_or(FOR_EVER, |seconds| Duration::from_secs(seconds).min(FOR_EVER))
         }),
+        volumes: body.volumes.unwrap_or_default().into_keys().collect(),
         exposed_ports: ports.keys().map(|port| parse_port(port)).collect::<Result<_>>()?,
         ..made
     })
@@ -178,6 +178,8 @@ fn from_host(host: HostConfig) -> Result<CreateContainer> {
         restart,
         annotations: host.more.annotations.unwrap_or_default(),
         rlimits: Vec::new(),
+        mounts: [binds(&host.binds.unwrap_or_default())?, mounts(host.mounts.unwrap_or_default())?].concat(),
+        volumes_from: from_others(&host.volumes_from.unwrap_or_default())?,
         ..CreateContainer::default()
     };
     for limit in host.ulimits.unwrap_or_default() {
@@ -459,10 +461,6 @@ mod tests {
     #[test]
     fn what_is_not_there_is_refused_by_name() {
         for (host, words) in [
-            (json!({"Binds": ["/a:/b"]}), "bind mounts"),
-            (json!({"binds": ["/a:/b"]}), "bind mounts"),
-            (json!({"Mounts": [{"Type": "tmpfs", "Target": "/x"}]}), "mounts (--mount)"),
-            (json!({"VolumesFrom": ["a"]}), "--volumes-from"),
             (json!({"Links": ["a:b"]}), "links"),
             (json!({"Devices": [{"PathOnHost": "/dev/fuse"}]}), "host devices"),
             (json!({"Privileged": true}), "privileged"),
@@ -488,7 +486,6 @@ mod tests {
             assert!(text.contains("Unsupported") && text.contains(words), "{host}: {text}");
         }
         for (body, words) in [
-            (json!({"Image": "a", "Volumes": {"/data": {}}}), "volumes"),
             (json!({"Image": "a", "MacAddress": "02:00:00:00:00:01"}), "MAC"),
             (json!({"Image": "a", "Healthcheck": {"Test": ["CMD", "x"]}}), "health checks"),
             (json!({"Image": "a", "NetworkingConfig": {"EndpointsConfig": {"mine": {}}}}), "mine"),

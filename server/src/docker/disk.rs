@@ -11,7 +11,7 @@ use super::{
     containers::{image_name, tags},
     error::{Failure, Result},
     json,
-    model::{build_cache::CacheRecord, container, image},
+    model::{build_cache::CacheRecord, container, image, volume},
     query::Query,
 };
 use crate::{app::App, auth::actor::Actor, ops};
@@ -62,7 +62,13 @@ pub(super) async fn usage(
         put("Containers", value!(lines));
     }
     if wants("volume") {
-        put("Volumes", value!([]));
+        let volumes = ops::volumes::list(&app, &actor)?;
+        let mut lines = Vec::with_capacity(volumes.len());
+        for one in &volumes {
+            let size = ops::volumes::size(&app, &actor, &one.name).await.ok().flatten();
+            lines.push(value!(volume::Volume::of(one).with_usage(size, one.users.len())));
+        }
+        put("Volumes", value!(lines));
     }
     if wants("build-cache") {
         let kept = ops::builds::cache(&app, &actor).await?;

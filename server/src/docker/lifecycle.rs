@@ -77,7 +77,7 @@ pub(super) async fn remove(
     if query.flag("link") {
         return Err(Failure::invalid("links are not supported: there is none to remove"));
     }
-    ops::containers::remove(&app, &actor, &name, query.flag("force")).await?;
+    ops::containers::remove(&app, &actor, &name, query.flag("force"), query.flag("v")).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -40,13 +40,14 @@ mod stats;
 mod stream;
 mod system;
 mod version;
+mod volumes;
 
 use std::convert::Infallible;
 
 use axum::{
     Extension, Router,
     body::Body,
-    extract::{Request, State},
+    extract::{Path, Request, State},
     http::{HeaderName, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, delete, get, post},
@@ -102,6 +103,10 @@ pub fn router(app: App) -> Router {
         .route("/images/create", post(pull::create).merge(image_named("create")))
         .route("/images/load", post(load::load).merge(image_named("load")))
         .route("/images/{*path}", get(images::read).post(images::change).delete(images::remove))
+        .route("/volumes", get(volumes::list))
+        .route("/volumes/create", post(volumes::create).merge(volume_named("create")))
+        .route("/volumes/prune", post(volumes::prune).merge(volume_named("prune")))
+        .route("/volumes/{name}", get(volumes::inspect).delete(volumes::remove))
         .fallback(no_such_page)
         .method_not_allowed_fallback(no_such_page)
         .with_state(app);
@@ -113,6 +118,13 @@ fn image_named(name: &'static str) -> MethodRouter<App> {
     delete(move |State(app): State<App>, Extension(actor): Extension<Actor>, query: query::Query| {
         images::remove_named(app, actor, name, query)
     })
+}
+
+/// A volume may be called what a path is called.
+fn volume_named(name: &'static str) -> MethodRouter<App> {
+    let named = move || Path(name.to_owned());
+    get(move |app, actor| volumes::inspect(app, actor, named()))
+        .delete(move |app, actor, query| volumes::remove(app, actor, named(), query))
 }
 
 async fn no_such_page() -> Failure {

@@ -13,7 +13,7 @@ use runtime::{
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{Act, Subject, audited, audited_with_leave};
+use super::{Act, Subject, audited, audited_with_leave, volumes};
 use crate::{
     app::App,
     auth::actor::{Actor, Right},
@@ -64,12 +64,14 @@ pub async fn size(app: &App, actor: &Actor, name: &str) -> Result<ContainerSize>
 ///
 /// # Errors
 /// Image not here, name taken, or a wrong value, in words that say which.
-pub async fn create(app: &App, actor: &Actor, request: CreateContainer) -> Result<Created> {
+pub async fn create(app: &App, actor: &Actor, mut request: CreateContainer) -> Result<Created> {
     let object = request.name.clone().unwrap_or_default();
-    let act = Act { action: "container.create", object, detail: json!({ "image": request.image }) };
+    let need = volumes::need(app, actor, &mut request);
+    let detail = json!({ "image": request.image, "mounts": volumes::told(&request) });
+    let act = Act { action: "container.create", object, detail };
     let engine = app.engine.clone();
     let create = |leave| async move { engine.create(request, leave).await }.boxed();
-    audited_with_leave(app, actor, Right::Operate, act, create).await
+    audited_with_leave(app, actor, need, act, create).await
 }
 
 /// The name of what was asked for by name or id, for the record; what is asked for where there is none.
@@ -154,17 +156,21 @@ pub async fn kill(app: &App, actor: &Actor, name: &str, signal: &str) -> Result<
     .await
 }
 
-/// Removes it; `force` kills it first.
+/// Removes it; `force` kills it first; `volumes` takes those with it whose names were the engine's choice.
 ///
 /// # Errors
 /// `Conflict` when it runs and `force` is not set.
-pub async fn remove(app: &App, actor: &Actor, name: &str, force: bool) -> Result<ContainerView> {
+pub async fn remove(app: &App, actor: &Actor, name: &str, force: bool, volumes: bool) -> Result<ContainerView> {
     let (engine, asked) = (app.engine.clone(), name.to_owned());
-    let act = Act { action: "container.remove", object: called(app, name), detail: json!({ "force": force }) };
+    let act = Act {
+        action: "container.remove",
+        object: called(app, name),
+        detail: json!({ "force": force, "volumes": volumes }),
+    };
     let remove = |leave| {
         async move {
             let container = engine.container(&asked)?;
-            engine.remove(&container.id, force, leave).await?;
+            engine.remove(&container.id, force, volumes, leave).await?;
             Ok(container)
         }
         .boxed()

@@ -35,6 +35,7 @@ pub mod system;
 pub mod teams;
 pub mod usage;
 pub mod users;
+pub mod volumes;
 
 /// What is being done, for the audit record.
 pub(in crate::ops) struct Act {

@@ -81,7 +81,7 @@ pub async fn act(
         "stop" => ops::containers::stop(&app, actor, &name, None, None).await,
         "restart" => ops::containers::restart(&app, actor, &name, None, None).await,
         "kill" => ops::containers::kill(&app, actor, &name, "KILL").await,
-        "remove" => ops::containers::remove(&app, actor, &name, true).await,
+        "remove" => ops::containers::remove(&app, actor, &name, true, false).await,
         _ => return Err(Fault::NoPage),
     };
     match result {

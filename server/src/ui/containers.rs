@@ -253,7 +253,7 @@ pub async fn bulk(State(app): State<App>, posted: Posted) -> Result<Response, Fa
             "start" => ops::containers::start(&app, &signed.actor, name).await,
             "stop" => ops::containers::stop(&app, &signed.actor, name, None, None).await,
             "restart" => ops::containers::restart(&app, &signed.actor, name, None, None).await,
-            "remove" => ops::containers::remove(&app, &signed.actor, name, true).await,
+            "remove" => ops::containers::remove(&app, &signed.actor, name, true, false).await,
             _ => return Err(Fault::NoPage),
         };
         match result {
@@ -397,6 +397,8 @@ pub(in crate::ui) mod samples {
             restart_count: 0,
             past: Vec::new(),
             log_path: "/var/lib/darsena/log".into(),
+            mounts: Vec::new(),
+            volumes_path: "/data/volumes".into(),
         }
     }
 

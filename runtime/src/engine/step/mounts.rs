@@ -90,7 +90,10 @@ pub(super) fn resolve(engine: &Engine, mount: &StepMount, leases: &mut Vec<Lease
             }
             MountSource::Content { bytes: bytes.clone(), mode: *mode, uid: *uid, gid: *gid }
         }
-        StepSource::Tmpfs { size_bytes } => MountSource::Tmpfs { size_bytes: *size_bytes, mode: 0o1777 },
+        StepSource::Tmpfs { size_bytes } => {
+            let size = size_bytes.map(|bytes| format!(",size={bytes}")).unwrap_or_default();
+            MountSource::Tmpfs { options: format!("mode=1777,exec,suid{size}") }
+        }
     };
     Ok(Mount {
         // A secret is not a program.

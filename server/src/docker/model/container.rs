@@ -9,7 +9,10 @@ use runtime::{
 };
 use serde::Serialize;
 
-use super::network::{NetworkSummary, name};
+use super::{
+    network::{NetworkSummary, name},
+    volume::MountPoint,
+};
 use crate::docker::phrase;
 
 /// One container of a list.
@@ -33,7 +36,7 @@ pub(in crate::docker) struct Summary<'a> {
     status: String,
     host_config: ShortHostConfig,
     network_settings: NetworkSummary<'a>,
-    mounts: [(); 0],
+    mounts: Vec<MountPoint<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,7 +82,7 @@ impl<'a> Summary<'a> {
             status: status(&container.state, now),
             host_config: ShortHostConfig { network_mode: name(container.request.network) },
             network_settings: NetworkSummary::of(container),
-            mounts: [],
+            mounts: MountPoint::all(container),
         }
     }
 }
@@ -216,6 +219,8 @@ pub(in crate::docker) mod tests {
             restart_count: 0,
             past: Vec::new(),
             log_path: "/data/containers/x/log".into(),
+            mounts: Vec::new(),
+            volumes_path: "/data/volumes".into(),
         }
     }
 

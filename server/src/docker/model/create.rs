@@ -36,6 +36,7 @@ pub(in crate::docker) struct Body {
     pub healthcheck: Option<Healthcheck>,
     pub host_config: Option<HostConfig>,
     pub networking_config: Option<NetworkingConfig>,
+    pub volumes: Option<BTreeMap<String, Value>>,
     #[serde(flatten)]
     pub rest: Rest,
 }
@@ -99,6 +100,9 @@ pub(in crate::docker) struct HostConfig {
     pub cpuset_cpus: Option<String>,
     pub pids_limit: Option<i64>,
     pub ulimits: Option<Vec<Ulimit>>,
+    pub binds: Option<Vec<String>>,
+    pub mounts: Option<Vec<super::volume::MountBody>>,
+    pub volumes_from: Option<Vec<String>>,
     #[serde(flatten)]
     pub more: MoreLimits,
     #[serde(flatten)]

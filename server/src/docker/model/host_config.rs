@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use runtime::{
-    request::{CreateContainer, SeccompProfile, UserNamespace},
+    request::{CreateContainer, SeccompProfile, UserNamespace, VolumesFrom},
     view::ContainerView,
 };
 use serde::Serialize;
@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{
     life,
     network::{HostPort, name},
+    volume::said_back,
 };
 
 #[derive(Debug, Serialize)]
@@ -48,6 +49,10 @@ pub(in crate::docker) struct HostConfig<'a> {
     pids_limit: Option<u64>,
     ulimits: Vec<Value>,
     log_config: Value,
+    binds: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mounts: Vec<Value>,
+    volumes_from: Option<Vec<String>>,
     /// What is the same for every container.
     #[serde(flatten)]
     fixed: Map<String, Value>,
@@ -109,6 +114,11 @@ impl<'a> HostConfig<'a> {
             log_config: json!({ "Type": "local", "Config": {
                 "max-size": request.log.segment_bytes.to_string(), "max-file": request.log.segments.to_string(),
             } }),
+            binds: Some(request.mounts.iter().filter_map(|mount| mount.spelled.as_deref()).collect())
+                .filter(|list: &Vec<_>| !list.is_empty()),
+            mounts: request.mounts.iter().filter(|mount| mount.spelled.is_none()).map(said_back).collect(),
+            volumes_from: Some(request.volumes_from.iter().map(from_other).collect())
+                .filter(|list: &Vec<_>| !list.is_empty()),
             fixed: {
                 let mut fields = fixed();
                 life::limits(&mut fields, request);
@@ -129,10 +139,13 @@ fn bindings(request: &CreateContainer) -> BTreeMap<String, Vec<HostPort>> {
     bindings
 }
 
+fn from_other(from: &VolumesFrom) -> String {
+    format!("{}{}", from.container, if from.read_only { ":ro" } else { "" })
+}
+
 fn fixed() -> Map<String, Value> {
     let fixed = json!({
-        "Binds": null, "ContainerIDFile": "",
-        "VolumeDriver": "", "VolumesFrom": null, "ConsoleSize": [0, 0], "CgroupnsMode": "private",
+        "ContainerIDFile": "", "VolumeDriver": "", "ConsoleSize": [0, 0], "CgroupnsMode": "private",
         "IpcMode": "private", "Cgroup": "", "Links": null, "PidMode": "", "Privileged": false, "UTSMode": "",
         "Runtime": "darsena", "Isolation": "", "CgroupParent": "",
         "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0,

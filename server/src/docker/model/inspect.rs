@@ -6,7 +6,7 @@ use runtime::view::{ContainerSize, ContainerState, ContainerView};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{container::word, host_config::HostConfig, network::NetworkSettings};
+use super::{container::word, host_config::HostConfig, network::NetworkSettings, volume::MountPoint};
 use crate::docker::phrase::NEVER;
 
 #[derive(Debug, Serialize)]
@@ -37,7 +37,7 @@ pub(in crate::docker) struct Container<'a> {
     size_rw: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size_root_fs: Option<u64>,
-    mounts: [(); 0],
+    mounts: Vec<MountPoint<'a>>,
     config: Config<'a>,
     network_settings: NetworkSettings<'a>,
 }
@@ -84,7 +84,7 @@ struct Config<'a> {
     env: &'a [String],
     cmd: Option<&'a [String]>,
     image: &'a str,
-    volumes: (),
+    volumes: Option<BTreeMap<&'a str, Value>>,
     working_dir: &'a str,
     entrypoint: Option<&'a [String]>,
     on_build: (),
@@ -125,7 +125,7 @@ impl<'a> Container<'a> {
             graph_driver: GraphDriver { name: "overlay2", data: BTreeMap::new() },
             size_rw: size.map(|size| size.writable_bytes),
             size_root_fs: size.map(|size| size.rootfs_bytes),
-            mounts: [],
+            mounts: MountPoint::all(container),
             config: Config::of(container),
             network_settings: NetworkSettings::of(container),
         }
@@ -197,7 +197,7 @@ impl<'a> Config<'a> {
             env: &container.env,
             cmd: some(cmd),
             image: &request.image,
-            volumes: (),
+            volumes: volumes(container),
             working_dir: &container.working_dir,
             entrypoint: some(entrypoint),
             on_build: (),
@@ -210,6 +210,13 @@ impl<'a> Config<'a> {
             stop_timeout: request.stop_timeout.map(|time| time.as_secs()),
         }
     }
+}
+
+/// The paths that were to get a volume of their own, and did.
+fn volumes(container: &ContainerView) -> Option<BTreeMap<&str, Value>> {
+    let own = container.mounts.iter().filter(|mount| mount.volume().is_some_and(|volume| volume.anonymous));
+    let paths: BTreeMap<_, _> = own.map(|mount| (mount.target.as_str(), Value::Object(Map::new()))).collect();
+    Some(paths).filter(|paths| !paths.is_empty())
 }
 
 #[cfg(test)]

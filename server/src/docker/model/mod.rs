@@ -16,3 +16,4 @@ pub(super) mod network;
 pub(super) mod progress;
 pub(super) mod stats;
 pub(super) mod system;
+pub(super) mod volume;
