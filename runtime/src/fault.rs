@@ -69,6 +69,10 @@ pub const NAMES: &[&str] = &[
     "update.kernel",
     "prune_containers.one",
     "again.due",
+    "monitor.exec_cloned",
+    "monitor.exec_started",
+    "exec.asked",
+    "exec.started",
 ];
 
 /// Every failpoint of this build; none in release builds.

@@ -77,6 +77,36 @@ impl fmt::Debug for ContainerId {
     }
 }
 
+/// An exec's id: 64 lower-case hex digits, made like a container's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct ExecId(ContainerId);
+
+impl ExecId {
+    /// A new id from the kernel's random source.
+    pub fn random() -> Self {
+        Self(ContainerId::random())
+    }
+
+    /// All 64 digits.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for ExecId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        text.parse().map(Self).map_err(|error: ParseIdError| ParseIdError { wanted: "exec id", ..error })
+    }
+}
+
+impl fmt::Display for ExecId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Lower-case hex of some bytes.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;

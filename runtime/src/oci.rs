@@ -3,13 +3,14 @@
 //! Parsing is total and strict where documents could be read in two ways: one that is both an index and a manifest is
 //! refused. Raw bytes are what counts for digests; these types are only a view of them.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     digest::{ChainId, DiffId, Digest},
+    request::HealthCheck,
     view::ImageDefaults,
 };
 
@@ -354,6 +355,26 @@ struct Run {
     labels: BTreeMap<String, String>,
     #[serde(default, deserialize_with = "null_is_default")]
     stop_signal: String,
+    #[serde(default)]
+    healthcheck: Option<serde_json::Value>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    shell: Vec<String>,
+}
+
+/// A health check as images carry it; one that can't be read is none.
+fn health(value: &serde_json::Value) -> Option<HealthCheck> {
+    let test = value.get("Test")?.as_array()?.iter().map(|word| word.as_str().map(str::to_owned));
+    let number = |name: &str| value.get(name).and_then(serde_json::Value::as_u64).filter(|number| *number > 0);
+    let time = |name: &str| number(name).map(Duration::from_nanos);
+    let check = HealthCheck {
+        test: test.collect::<Option<_>>()?,
+        interval: time("Interval"),
+        timeout: time("Timeout"),
+        start_period: time("StartPeriod"),
+        start_interval: time("StartInterval"),
+        retries: number("Retries").and_then(|count| u32::try_from(count).ok()),
+    };
+    check.check().is_ok().then_some(check)
 }
 
 /// A list of words; very old images wrote one string.
@@ -425,6 +446,8 @@ impl Config {
             working_dir: run.working_dir.clone(),
             labels: run.labels.clone(),
             stop_signal: run.stop_signal.clone(),
+            health: run.healthcheck.as_ref().and_then(health),
+            shell: run.shell.clone(),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod build;
 mod container;
+mod exec;
+mod health;
 mod image;
 mod life;
 mod limits;
@@ -13,6 +15,8 @@ pub use build::{BuildImage, BuildNetwork, BuildSource, Secret};
 pub use container::{
     AttachContainer, CreateContainer, LogLimits, LogQuery, NetworkMode, SeccompProfile, UserNamespace, WaitCondition,
 };
+pub use exec::{AttachExec, ExecContainer};
+pub use health::HealthCheck;
 pub use image::{CommitContainer, ImportImage, PruneImages};
 pub use life::{DeviceRates, PruneContainers, RestartPolicy, UpdateContainer};
 pub use limits::{DeviceLimit, Limits, Rlimit};

@@ -6,6 +6,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+mod exec;
+
+pub use exec::ExecSpec;
+
 /// Number of the blob's layout; a monitor refuses any other.
 pub const VERSION: u32 = 3;
 

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 mod build;
 mod change;
 mod container;
+mod exec;
+mod health;
 mod host;
 mod image;
 mod log;
@@ -20,6 +22,8 @@ pub use container::{
     ContainerSize, ContainerState, ContainerView, Created, Endpoint, Exit, ProcessTable, PrunedContainers,
     PublishedPort,
 };
+pub use exec::{ExecState, ExecView};
+pub use health::{Health, HealthState, Probe};
 pub use host::{HostCheck, HostInfo, Verdict};
 pub use image::{HistoryView, ImageDefaults, ImageRemoval, ImageSummary, ImageView, LoadedImage, PulledImage, Pushed};
 pub use log::{LogEvent, LogLine, Stream};

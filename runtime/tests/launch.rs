@@ -31,8 +31,8 @@ use runtime::{
     request::Limits,
     seccomp,
     spec::{
-        CgroupJoin, DEFAULT_CAPABILITIES, FileMount, IdMap, LaunchSpec, LogPlace, MASKED_PATHS, Mount, MountSource,
-        Network, Process, ProcessLimit, READONLY_PATHS, Rootfs, Stdin, TtySize, VERSION,
+        CgroupJoin, DEFAULT_CAPABILITIES, ExecSpec, FileMount, IdMap, LaunchSpec, LogPlace, MASKED_PATHS, Mount,
+        MountSource, Network, Process, ProcessLimit, READONLY_PATHS, Rootfs, Stdin, TtySize, VERSION,
     },
     view::Stream,
 };
@@ -367,6 +367,78 @@ async fn input_is_passed_on_and_ends(world: &World) {
     assert!(client.resize(1, 1).await.is_err());
     client.signal(9).await.unwrap();
     client.exited().await;
+}
+
+/// Runs a shell script in a container that runs; its code and all it printed.
+async fn exec(client: &Client, change: impl FnOnce(&mut ExecSpec), script: &str) -> (i32, String) {
+    let mut spec = ExecSpec {
+        version: VERSION,
+        id: ContainerId::random().to_string(),
+        argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        env: Vec::new(),
+        cwd: String::new(),
+        user: String::new(),
+        tty: None,
+        open_stdin: false,
+        privileged: false,
+        note: Vec::new(),
+    };
+    change(&mut spec);
+    let mut running = client.exec(&spec).await.unwrap();
+    let output = std::mem::take(&mut running.output);
+    let code = running.into_end().seen().await.unwrap().code;
+    let mut text = Vec::new();
+    for fd in output {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = nix::unistd::read(&fd, &mut buffer) {
+            text.extend(&buffer[..count]);
+        }
+    }
+    (code, String::from_utf8_lossy(&text).into_owned())
+}
+
+async fn programs_join_a_container_that_runs(world: &World) {
+    let limits = Limits { pids: Some(30), memory_bytes: Some(64 << 20), ..Limits::default() };
+    let look = "for n in cgroup ipc mnt net pid user uts; do readlink /proc/self/ns/$n; done; cat /proc/self/cgroup; \
+                grep -E '^(Cap|Seccomp:|NoNewPrivs|Groups)' /proc/self/status; ulimit -n; id; cat /proc/self/uid_map";
+    for mapped in [true, false] {
+        let (mut spec, group) = world.limited(&["sh", "-c", &format!("{look}; exec sleep 1000")], &limits);
+        spec.process.rlimits = vec![ProcessLimit { name: "nofile".into(), soft: 100, hard: 200 }];
+        if !mapped {
+            spec.id_map = None;
+        }
+        let (client, _) = world.start(&spec).await;
+        let own = eventually(|| {
+            let own = String::from_utf8_lossy(&output(&spec).0).into_owned();
+            own.ends_with(if mapped { "65536\n" } else { "4294967295\n" }).then_some(own)
+        })
+        .await;
+        assert_eq!(exec(&client, |_| {}, look).await, (0, own), "an exec is where and what the program is");
+        let (code, text) = exec(&client, |spec| spec.user = "web".into(), "id -u; echo $HOME; exit 7").await;
+        assert_eq!((code, &*text), (7, "33\n/home/web\n"));
+        let size = Some(TtySize { rows: 7, columns: 70 });
+        let (code, text) = exec(&client, |spec| spec.tty = size, "stty size; test -t 2").await;
+        assert_eq!((code, &*text), (0, "7 70\r\n"));
+        let (_, text) = exec(&client, |spec| spec.privileged = true, "grep CapEff /proc/self/status").await;
+        assert!(text.starts_with("CapEff:\t000001ff"), "{text}");
+        let (_, text) =
+            exec(&client, |_| {}, "for n in 1 2 3 4 5 6 7 8 9 0; do sleep 9 & sleep 9 & sleep 9 & done; echo no").await;
+        assert!(!text.ends_with("no\n"), "too many processes: {text}");
+        client.signal(9).await.unwrap();
+        client.exited().await;
+        client.gone().await.unwrap();
+        group.remove().unwrap();
+    }
+}
+
+/// Asks until there is an answer.
+async fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 async fn what_tells_too_much_is_hidden(world: &World) {
@@ -812,6 +884,7 @@ const CASES: &[(&str, Case)] = cases![
     mounts_are_as_asked,
     hostile_mount_targets_stay_inside,
     the_hosts_network_can_be_used_with_mapped_ids,
+    programs_join_a_container_that_runs,
     numbers,
 ];
 

@@ -28,7 +28,7 @@ use crate::{
         container_changes, container_commit, container_inspect, container_logs, containers, download,
         error::{self, Fault},
         image, image_bring, image_import, image_names, image_prune, image_remove, image_save, image_search, images,
-        launch, operations, overview, people, registries, registry as ui_registry, sign_in, teams, tokens,
+        launch, operations, overview, people, registries, registry as ui_registry, sign_in, teams, terminal, tokens,
     },
 };
 
@@ -42,6 +42,7 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/live/builds/{id}/log", get(live::builds::open))
         .route("/live/containers/{name}/logs", get(live::logs::open))
         .route("/live/containers/{name}/stats", get(live::stats::open))
+        .route("/live/containers/{name}/terminal", get(live::terminal::open))
         .layer(from_fn_with_state(app.clone(), live::guard));
     Router::new()
         .route("/", get(overview::show))
@@ -58,6 +59,7 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/containers/{name}/inspect.json", get(container_inspect::json))
         .route("/containers/{name}/export", get(container_changes::export))
         .route("/containers/{name}/commit", get(container_commit::show).post(container_commit::commit))
+        .route("/containers/{name}/terminal", get(terminal::show).post(terminal::end))
         .route("/containers/{name}/{act}", get(container_actions::ask).post(container_actions::act))
         .route("/images", get(images::list))
         .route("/images/bulk", post(images::bulk))

@@ -1,7 +1,7 @@
 //! The benches: how far from the floor. They print ratios and never fail for a time.
 //!
 //! ```text
-//! cargo build --release && cargo bench -p tests [start] [load] [list] [pull] [build] [memory]
+//! cargo build --release && cargo bench -p tests [start] [exec] [load] [list] [pull] [build] [memory]
 //! ```
 //!
 //! Each runs the release `darsena` in namespaces of its own, with a data root below `DARSENA_TESTS_DIR` (`/var/tmp`).
@@ -11,6 +11,7 @@
 
 mod api;
 mod build;
+mod exec;
 mod figures;
 mod list;
 mod load;
@@ -38,8 +39,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let benches: [(&str, fn()); 6] = [
+    let benches: [(&str, fn()); 7] = [
         ("start", start::run),
+        ("exec", exec::run),
         ("list", list::run),
         ("load", load::run),
         ("pull", pull::run),

@@ -4,6 +4,8 @@
 
 mod archives;
 mod build;
+mod exec;
+mod health;
 mod images;
 mod life;
 mod limits;
@@ -32,6 +34,8 @@ fn main() -> ExitCode {
     let suite = run::tests(suite);
     let suite = streams::tests(suite);
     let suite = life::tests(suite);
+    let suite = exec::tests(suite);
+    let suite = health::tests(suite);
     let suite = limits::tests(suite);
     let suite = states::tests(suite);
     let suite = restarts::tests(suite);

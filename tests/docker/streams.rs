@@ -23,7 +23,7 @@ fn apart(darsena: &mut Darsena) {
 }
 
 /// Not compressible, not repeating.
-fn noise(size: usize) -> Vec<u8> {
+pub fn noise(size: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {
         state ^= state << 13;

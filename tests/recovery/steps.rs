@@ -41,6 +41,7 @@ const VERBS: &[Verb] = &[
     Verb { steps: "commit.", before: with_changed, act: commit, after: committed },
     Verb { steps: "made.", before: with_changed, act: commit, after: committed },
     Verb { steps: "prune.", before: with_loaded, act: prune, after: pruned },
+    Verb { steps: "exec.", before: with_running, act: exec, after: execed },
 ];
 
 pub fn tests(mut suite: Suite) -> Suite {
@@ -49,6 +50,9 @@ pub fn tests(mut suite: Suite) -> Suite {
             // Tried elsewhere: `volumes`, runtime/tests/steps.rs, and the group `serve`, which has somebody who signs in.
         } else if step.starts_with("monitor.exit_") {
             suite = suite.test(&format!("{step}_killed"), |darsena| monitor_killed_at_exit(darsena, step));
+        } else if step.starts_with("monitor.exec_") {
+            suite = suite.test(&format!("{step}_killed"), |darsena| monitor_fails_at_exec(darsena, step, "kill"));
+            suite = suite.test(&format!("{step}_failed"), |darsena| monitor_fails_at_exec(darsena, step, "error"));
         } else if step.starts_with("monitor.") {
             suite = suite.test(&format!("{step}_killed"), |darsena| monitor_fails(darsena, step, "kill"));
             suite = suite.test(&format!("{step}_failed"), |darsena| monitor_fails(darsena, step, "error"));
@@ -108,6 +112,22 @@ fn monitor_fails(darsena: &mut Darsena, step: &str, how: &str) {
     assert!(darsena.runs(), "a monitor's death is no end of the server");
     assert_ne!(status(&docker, NAME).as_deref(), Some("running"));
     assert_ne!(inspect(&docker, NAME, "{{.State.Error}}"), "", "it says why");
+    darsena.restart();
+    started(&docker);
+}
+
+/// A monitor that dies takes its container along; an exec that fails does not.
+fn monitor_fails_at_exec(darsena: &mut Darsena, step: &str, how: &str) {
+    let docker = darsena.docker();
+    darsena.restart_with(&Settings::failing(&format!("{step}={how}")));
+    with_running(darsena);
+    exec(&docker).fails();
+    assert!(darsena.runs(), "a monitor's death is no end of the server");
+    if how == "kill" {
+        docker.run(&["wait", NAME]).ok();
+    } else {
+        exec(&docker).ok();
+    }
     darsena.restart();
     started(&docker);
 }
@@ -255,6 +275,17 @@ fn ended(docker: &Docker) {
 fn stopped(docker: &Docker) {
     stop(docker).ok();
     ended(docker);
+}
+
+fn exec(docker: &Docker) -> Output {
+    docker.run(&["exec", NAME, "sh", "-c", "echo here"])
+}
+
+/// The container goes on, nothing of the exec is left running, and it can be done again.
+fn execed(docker: &Docker) {
+    assert_eq!(exec(docker).ok(), "here");
+    assert_eq!(inspect(docker, NAME, "{{.ExecIDs}}"), "[]");
+    stopped(docker);
 }
 
 fn removed(docker: &Docker) {

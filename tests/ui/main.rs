@@ -10,6 +10,7 @@ mod images;
 mod logs;
 mod pages;
 mod story;
+mod terminal;
 mod usage;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ const PASSWORD: &str = "seven quiet cranes";
 
 fn main() -> ExitCode {
     let suite = Suite::new(&["chromium", "chromedriver", "docker-registry"], |_| {});
+    let suite = terminal::tests(suite);
     usage::tests(guard::tests(logs::tests(pages::tests(story::tests(suite))))).run()
 }
 

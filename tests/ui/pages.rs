@@ -21,6 +21,7 @@ const PAGES: &[(&str, &str)] = &[
     ("/containers/runs/logs", "logs"),
     ("/containers/runs/stats", "stats"),
     ("/containers/runs/stats?range=24h", "stats-day"),
+    ("/containers/runs/terminal", "terminal"),
     ("/containers/runs/remove", "remove"),
     ("/containers/a-container-with-quite-a-long-name-that-has-ended", "ended"),
     ("/containers/runs/changes", "changes"),

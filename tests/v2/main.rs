@@ -129,6 +129,10 @@ check "its own view of them" is "$(docker run --rm -m 40m --pids-limit 7 test:1 
 7"
 check "too many processes are refused" code 2 docker run --rm --pids-limit 4 test:1 sh -c 'for n in 1 2 3 4 5 6; do sleep 5 & done 2>/dev/null'
 check "its port answers" is "$(for turn in 1 2 3 4 5 6 7 8 9; do wget -q -O - http://127.0.0.1:8082/ && break; sleep 0.3; done)" hi
+check "a program joins it" is "$(docker exec limited sh -c 'cat /proc/self/cgroup; cat /sys/fs/cgroup/pids.max; readlink /proc/1/ns/net; readlink /proc/self/ns/net' | sort -u | grep -c .)" 3
+check "its processes are counted there" sh -c 'docker exec -d limited sleep 900; [ "$(docker top limited | grep -c "sleep 900")" = 1 ]'
+check "its limits hold for what joins" code 2 docker exec limited sh -c 'for n in $(seq 50); do sleep 5 & done 2>/dev/null'
+check "its code is ours" code 42 docker exec limited sh -c 'exit 42'
 check "stats" sh -c 'docker stats --no-stream --format "{{.MemUsage}}" limited | grep -q "/ 48MiB"'
 kill -9 $server; wait $server 2>/dev/null
 serve || echo "not ok - the server starts again"

@@ -1003,3 +1003,41 @@ inspect-none = Nothing here has these words.
 ## The life of a container
 state-paused = Paused
 state-restarting = Restarting
+
+## Health checks
+
+health = Health
+health-starting = Starting
+health-healthy = Healthy
+health-unhealthy = Unhealthy
+health-trouble = Unhealthy: the last { $count } probes failed.
+health-every = every { $time }
+health-none-yet = No probe has ended yet.
+health-result = Result
+health-took = Took
+health-output = Output
+health-ms = { $ms } ms
+health-good = passed
+health-late = took too long
+health-bad = failed, code { $code }
+
+## Terminal
+
+tab-terminal = Terminal
+terminal-of = Terminals of { $name }
+terminal-not-running = This container is not running
+terminal-not-running-lead = Start it to open a terminal in it.
+terminal-shell = Shell
+terminal-auto = Best shell there is
+terminal-user = User
+terminal-open = Open
+terminal-open-ones = Open terminals
+terminal-stay = They end ten minutes after nobody looks at them.
+terminal-end = End
+terminal-none = No terminal is open. Choose a shell and open one.
+terminal-no-script = The terminal needs JavaScript. From a command line:
+terminal-ended = The shell ended with code #. A key closes this terminal.
+terminal-lost = The connection was lost; trying again.
+terminal-full = Eight terminals are open here: end one first.
+terminal-connected = Connected. Leaving the page does not end the shell.
+terminal-label = Terminal

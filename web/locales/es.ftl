@@ -1003,3 +1003,41 @@ inspect-none = Nada aquí contiene estas palabras.
 ## The life of a container
 state-paused = En pausa
 state-restarting = Reiniciándose
+
+## Comprobaciones de salud
+
+health = Salud
+health-starting = Arrancando
+health-healthy = Sano
+health-unhealthy = No sano
+health-trouble = No sano: fallaron las últimas { $count } comprobaciones.
+health-every = cada { $time }
+health-none-yet = Aún no terminó ninguna comprobación.
+health-result = Resultado
+health-took = Duración
+health-output = Salida
+health-ms = { $ms } ms
+health-good = correcta
+health-late = tardó demasiado
+health-bad = falló, código { $code }
+
+## Terminal
+
+tab-terminal = Terminal
+terminal-of = Terminales de { $name }
+terminal-not-running = Este contenedor no está en marcha
+terminal-not-running-lead = Arráncalo para abrir una terminal en él.
+terminal-shell = Intérprete
+terminal-auto = El mejor que haya
+terminal-user = Usuario
+terminal-open = Abrir
+terminal-open-ones = Terminales abiertas
+terminal-stay = Terminan diez minutos después de que nadie las mire.
+terminal-end = Terminar
+terminal-none = No hay ninguna terminal abierta. Elige un intérprete y abre una.
+terminal-no-script = La terminal necesita JavaScript. Desde una línea de órdenes:
+terminal-ended = El intérprete terminó con código #. Una tecla cierra esta terminal.
+terminal-lost = Se perdió la conexión; se intenta de nuevo.
+terminal-full = Hay ocho terminales abiertas aquí: termina una antes.
+terminal-connected = Conectado. Salir de la página no termina el intérprete.
+terminal-label = Terminal

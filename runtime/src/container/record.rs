@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::ImageId,
     id::ContainerId,
-    request::{ContainerMount, ContainerPort, CreateContainer},
-    view::{ContainerState, ContainerView, Endpoint, Exit},
+    request::{ContainerMount, ContainerPort, CreateContainer, HealthCheck},
+    view::{ContainerState, ContainerView, Endpoint, Exit, Health},
 };
 
 /// The layout of both files written today.
@@ -64,6 +64,9 @@ pub struct Status {
     /// Grows with each change; an older status is never written over a newer one.
     #[serde(skip)]
     pub revision: u64,
+    /// Its health, where it has a check.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 impl Status {
@@ -76,6 +79,7 @@ impl Status {
             stopped_by_hand: false,
             past: Vec::new(),
             revision: 0,
+            health: None,
         }
     }
 
@@ -109,6 +113,12 @@ pub struct Resolved {
     pub stop_signal: i32,
     /// Capabilities as a bit mask of capabilities(7) numbers.
     pub capabilities: u64,
+    /// Its health check.
+    #[serde(default)]
+    pub health: Option<HealthCheck>,
+    /// What a line of a health check is given to.
+    #[serde(default)]
+    pub shell: Vec<String>,
 }
 
 impl Record {
@@ -137,6 +147,9 @@ impl Record {
             past: status.past.clone(),
             mounts: self.mounts.clone(),
             volumes_path: PathBuf::new(),
+            exec_ids: Vec::new(),
+            health: status.health.clone(),
+            health_check: self.resolved.health.clone(),
         }
     }
 }

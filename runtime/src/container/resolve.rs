@@ -9,7 +9,7 @@ use crate::{
     container::{bounds::check_life, record::Resolved, signal},
     error::{Error, Result},
     id::ContainerId,
-    request::{CreateContainer, NetworkMode},
+    request::{CreateContainer, HealthCheck, NetworkMode},
     spec::{DEFAULT_CAPABILITIES, capability},
     view::ImageDefaults,
 };
@@ -110,7 +110,16 @@ pub fn resolve(
         exposed_ports: exposed.into_iter().collect(),
         stop_signal: signal::parse(&stop_signal)?,
         capabilities: capabilities(&request.cap_add, &request.cap_drop)?,
+        health: health(request, image)?,
+        shell: if image.shell.is_empty() { vec!["/bin/sh".to_owned(), "-c".to_owned()] } else { image.shell.clone() },
     })
+}
+
+fn health(request: &CreateContainer, image: &ImageDefaults) -> Result<Option<HealthCheck>> {
+    if let Some(check) = &request.health {
+        check.check()?;
+    }
+    Ok(HealthCheck::merged(request.health.as_ref(), image.health.as_ref()))
 }
 
 fn first<const N: usize>(choices: [Option<&str>; N]) -> String {

@@ -37,7 +37,9 @@ mod commit;
 mod create;
 mod current;
 mod etc;
+mod exec;
 mod export;
+mod health;
 mod image;
 pub mod images;
 mod import;
@@ -128,6 +130,7 @@ struct Inner {
     private_sources: bool,
     /// What the host's control groups can limit; asked once.
     able: OnceLock<cgroup::Able>,
+    execs: exec::Execs,
     /// Held as long as the engine is.
     _lock: RootLock,
 }
@@ -187,7 +190,8 @@ impl Engine {
 
     fn view(&self, container: &Container) -> ContainerView {
         let view = container.current().view(&container.status(), self.inner.paths.log(container.id()));
-        ContainerView { volumes_path: self.inner.paths.volumes(), ..view }
+        let exec_ids = self.inner.execs.of(container.id());
+        ContainerView { volumes_path: self.inner.paths.volumes(), exec_ids, ..view }
     }
 
     /// Writes the status beside the record, unless a newer one is there already (see [`crate::container::record`]).

@@ -118,6 +118,7 @@ impl Engine {
                     tasks: TaskTracker::new(),
                     private_sources: host_config.private_sources,
                     able: OnceLock::new(),
+                    execs: super::exec::Execs::default(),
                     _lock: lock,
                     host,
                     paths: paths.clone(),
@@ -170,6 +171,7 @@ impl Engine {
             container.set_client(client);
             self.note(container, status.clone()).await;
             tracing::info!(container = container.record.name, pid = running.pid, "goes on running");
+            self.adopt_execs(container).await;
             return Some(status.endpoint);
         }
         let report = left_behind(&paths.exit(id));

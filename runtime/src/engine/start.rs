@@ -323,6 +323,7 @@ impl Engine {
         let status = container.set_status(|status| {
             status.state = state;
             status.endpoint = up.endpoint;
+            status.health = Self::fresh_health(container);
         });
         // It runs, whatever becomes of the note: the next engine asks the monitor first.
         if let Err(error) = self.write_status(container, status).await {

@@ -15,6 +15,7 @@ impl Engine {
     pub(in crate::engine) fn watch(&self, container: Arc<Container>) {
         let engine = self.clone();
         let Ok(client) = container.running() else { return };
+        self.watch_health(&container);
         let watcher = async move {
             let report = client.exited().await;
             engine.ended_with(&container, &report).await;

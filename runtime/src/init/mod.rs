@@ -8,6 +8,7 @@
 
 mod exec;
 pub(crate) mod failure;
+pub(crate) mod join;
 pub(crate) mod limits;
 pub(crate) mod mounts;
 mod reaper;
@@ -35,7 +36,7 @@ use self::{
 };
 use crate::{
     monitor::protocol::{Failure, Made},
-    spec::{LaunchSpec, Network, Stdin},
+    spec::{LaunchSpec, Network, Process, Stdin, TtySize},
     sys::{open, packet, privilege, process, tty},
 };
 
@@ -172,28 +173,45 @@ fn steps(spec: &LaunchSpec, channel: OwnedFd, tasks: Vec<OwnedFd>) -> Result<Nev
     packet::send(&channel, &Said::Ready { clamped, made }.encode(), &raw, true).stage("tell the monitor")?;
     drop((outside, attached));
     await_message(&channel, GO)?;
-    finish(spec, channel, &identity, streams, &cwd)
+    finish(&spec.process, channel, &identity, streams, &cwd)
 }
 
 /// The streams, and what the monitor gets of them.
 fn open_streams(spec: &LaunchSpec, attached: &Attached, identity: &Identity) -> Result<(Streams, Vec<OwnedFd>)> {
-    let copy = |fd: &OwnedFd| fd.try_clone().stage("copy a descriptor");
-    let uid = Some(Uid::from_raw(identity.uid));
     if let Some(size) = spec.process.tty {
-        let (master, slave) = tty::open_pair(&attached.pts).stage("open a terminal")?;
-        fchown(&slave, uid, None).stage("give the terminal to the user")?;
+        let (streams, master, slave) = terminal(&attached.pts, size, identity)?;
         attached.bind_console(&slave)?;
-        if size.rows > 0 && size.columns > 0 {
-            tty::set_size(&slave, size.rows, size.columns).stage("set terminal size")?;
-        }
-        let at = [copy(&slave)?, copy(&slave)?, copy(&slave)?];
-        return Ok((Streams { at, tty: Some(copy(&slave)?) }, vec![master, slave]));
+        return Ok((streams, vec![master, slave]));
     }
+    let null = if spec.process.stdin == Stdin::Closed {
+        let opened = open::openat2(&attached.dev, "null", libc::O_RDONLY, 0, open::NO_SYMLINKS);
+        Some(opened.stage("open /dev/null")?)
+    } else {
+        None
+    };
+    pipes(null, identity)
+}
+
+/// A new terminal of this devpts as all three streams; with its master and slave.
+fn terminal(pts: &OwnedFd, size: TtySize, identity: &Identity) -> Result<(Streams, OwnedFd, OwnedFd)> {
+    let copy = |fd: &OwnedFd| fd.try_clone().stage("copy a descriptor");
+    let (master, slave) = tty::open_pair(pts).stage("open a terminal")?;
+    fchown(&slave, Some(Uid::from_raw(identity.uid)), None).stage("give the terminal to the user")?;
+    if size.rows > 0 && size.columns > 0 {
+        tty::set_size(&slave, size.rows, size.columns).stage("set terminal size")?;
+    }
+    let at = [copy(&slave)?, copy(&slave)?, copy(&slave)?];
+    Ok((Streams { at, tty: Some(copy(&slave)?) }, master, slave))
+}
+
+/// Pipes as streams, and their other ends. Input is what is given, or a pipe.
+fn pipes(input: Option<OwnedFd>, identity: &Identity) -> Result<(Streams, Vec<OwnedFd>)> {
+    let uid = Some(Uid::from_raw(identity.uid));
     let pipe = || nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).stage("make a pipe");
     let ((out_r, out_w), (err_r, err_w)) = (pipe()?, pipe()?);
     let mut outside = vec![out_r, err_r];
-    let input = if spec.process.stdin == Stdin::Closed {
-        open::openat2(&attached.dev, "null", libc::O_RDONLY, 0, open::NO_SYMLINKS).stage("open /dev/null")?
+    let input = if let Some(input) = input {
+        input
     } else {
         let (in_r, in_w) = pipe()?;
         fchown(&in_r, uid, None).stage("give a pipe to the user")?;
@@ -213,8 +231,7 @@ fn c_strings(texts: &[String], what: &str) -> Result<Vec<CString>> {
 }
 
 /// From here on the process turns, step by step, into the container's program.
-fn finish(spec: &LaunchSpec, channel: OwnedFd, identity: &Identity, streams: Streams, cwd: &OwnedFd) -> Result<Never> {
-    let process = &spec.process;
+fn finish(process: &Process, channel: OwnedFd, identity: &Identity, streams: Streams, cwd: &OwnedFd) -> Result<Never> {
     setsid().stage("make a session")?;
     if let Some(slave) = &streams.tty {
         tty::make_controlling(slave).stage("take the terminal")?;

@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     io,
     os::{
-        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
         unix::process::CommandExt,
     },
     path::{Path, PathBuf},
@@ -27,6 +27,10 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
+
+mod execs;
+
+pub use execs::{Held, RunningExec};
 
 use super::{
     protocol::{self, ExitReport, Failure, Reply, Request, Started, Status},
@@ -243,7 +247,11 @@ impl Channel {
     }
 
     async fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        self.0.async_io(Interest::WRITABLE, |socket| packet::send(socket, bytes, &[], false)).await
+        self.send_with(bytes, &[]).await
+    }
+
+    async fn send_with(&self, bytes: &[u8], fds: &[RawFd]) -> io::Result<()> {
+        self.0.async_io(Interest::WRITABLE, |socket| packet::send(socket, bytes, fds, false)).await
     }
 
     async fn receive_numbered(&self) -> io::Result<(u32, Reply, Vec<OwnedFd>)> {

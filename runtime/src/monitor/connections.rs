@@ -2,10 +2,11 @@
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
 use super::{
+    execs::Execs,
     output::Streams,
     protocol::{self, Reply, Request, Status},
 };
@@ -20,12 +21,35 @@ const MAX_CLIENTS: usize = 256;
 struct Client {
     stream: OwnedFd,
     holds_input: bool,
+    /// Its number, never used again.
+    number: u64,
 }
 
 /// All clients.
 pub struct Connections {
     listener: OwnedFd,
     clients: Vec<Client>,
+    last: u64,
+}
+
+/// Connections as execs know them: by number.
+pub trait Told {
+    /// It has not ended.
+    fn is_there(&self, owner: u64) -> bool;
+
+    /// Tells one something, with descriptors; whether it could be.
+    fn tell(&mut self, owner: u64, number: u32, reply: &Reply, fds: &[RawFd]) -> bool;
+}
+
+impl Told for Connections {
+    fn is_there(&self, owner: u64) -> bool {
+        self.clients.iter().any(|client| client.number == owner)
+    }
+
+    fn tell(&mut self, owner: u64, number: u32, reply: &Reply, fds: &[RawFd]) -> bool {
+        let Some(client) = self.clients.iter().find(|client| client.number == owner) else { return false };
+        packet::send(&client.stream, &protocol::encode(number, reply), fds, false).is_ok()
+    }
 }
 
 /// What verbs act on.
@@ -38,12 +62,14 @@ pub struct Subject<'a> {
     pub streams: &'a mut Streams,
     /// What its input is.
     pub stdin: Stdin,
+    /// What else runs in it.
+    pub execs: &'a mut Execs,
 }
 
 impl Connections {
     /// Goes on with the channel the monitor was born with as first client.
     pub fn new(listener: OwnedFd, first: OwnedFd) -> Self {
-        Self { listener, clients: vec![Client { stream: first, holds_input: false }] }
+        Self { listener, clients: vec![Client { stream: first, holds_input: false, number: 0 }], last: 0 }
     }
 
     /// What to wait on: the listener, then every client.
@@ -60,7 +86,8 @@ impl Connections {
     pub fn accept(&mut self) {
         while let Ok(stream) = packet::accept(&self.listener) {
             if self.clients.len() < MAX_CLIENTS && matches!(packet::peer(&stream), Ok((_, 0))) {
-                self.clients.push(Client { stream, holds_input: false });
+                self.last += 1;
+                self.clients.push(Client { stream, holds_input: false, number: self.last });
             }
         }
     }
@@ -92,13 +119,14 @@ impl Connections {
 
 fn serve_one(client: &mut Client, subject: &mut Subject<'_>) -> bool {
     loop {
-        let (bytes, _) = match packet::receive(&client.stream, false) {
+        let (bytes, brought) = match packet::receive(&client.stream, false) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
             Err(_) => return false,
             Ok(message) => message,
         };
         let Some((number, request)) = protocol::decode::<Request>(&bytes) else { return false };
         let mut fds = Vec::new();
+        let mut lent = Vec::new();
         let reply = match request {
             Request::Status => Ok(Reply::Status(subject.status.clone())),
             Request::Signal(signal) => process::pidfd_signal(subject.pidfd, signal).map(|()| Reply::Done),
@@ -116,12 +144,24 @@ fn serve_one(client: &mut Client, subject: &mut Subject<'_>) -> bool {
                 subject.streams.close_input();
                 Ok(Reply::Done)
             }
+            Request::Exec => match subject.execs.begin(client.number, number, brought) {
+                // Answered when it runs.
+                Ok(()) => continue,
+                Err(failure) => Ok(Reply::ExecFailed(failure)),
+            },
+            Request::Execs { from } => Ok(Reply::Execs(subject.execs.list(from))),
+            Request::TakeExec { id } => subject.execs.take(&id, client.number).map(|(reply, fds)| {
+                lent = fds;
+                reply
+            }),
+            Request::SignalExec { id, signal } => subject.execs.signal(&id, signal).map(|()| Reply::Done),
             Request::Go | Request::Abort => Err(io::Error::from_raw_os_error(libc::EALREADY)),
         };
         let reply = reply.unwrap_or_else(|error| Reply::Refused {
             errno: error.raw_os_error().unwrap_or(0),
             message: error.to_string(),
         });
+        fds.extend(lent.iter().map(AsRawFd::as_raw_fd));
         if packet::send(&client.stream, &protocol::encode(number, &reply), &fds, false).is_err() {
             return false;
         }

@@ -14,6 +14,7 @@
 #[cfg(feature = "engine")]
 pub mod client;
 mod connections;
+mod execs;
 mod output;
 mod prepare;
 mod probe;

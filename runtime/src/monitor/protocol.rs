@@ -33,6 +33,26 @@ pub enum Request {
     AttachStdin,
     /// End standard input.
     CloseStdin,
+    /// Run one more program; its [`crate::spec::ExecSpec`] comes along as a descriptor. Answered when it runs or can't.
+    /// This connection is told of its end.
+    Exec,
+    /// Which execs are there, from the one of this number on?
+    Execs {
+        /// How many to leave out.
+        from: u32,
+    },
+    /// Let this connection have an exec whose own is gone; its output is no longer thrown away.
+    TakeExec {
+        /// Which.
+        id: String,
+    },
+    /// Send a signal to the program of an exec.
+    SignalExec {
+        /// Which.
+        id: String,
+        /// The signal's number.
+        signal: i32,
+    },
 }
 
 /// What a monitor answers or tells.
@@ -62,6 +82,49 @@ pub enum Reply {
     Stdin,
     /// The program has ended, and the exit file says the same.
     Exited(ExitReport),
+    /// Answer to `Exec`: it runs. Its terminal comes along, or the reading ends of stdout and stderr and, where input is
+    /// open, the writing end of stdin.
+    ExecStarted(ExecStarted),
+    /// Answer to `Exec`: it can't be run.
+    ExecFailed(Failure),
+    /// Answer to `Execs`; fewer than [`EXECS_EACH`] when these are the last.
+    Execs(Vec<ExecStatus>),
+    /// Answer to `TakeExec`: its spec comes along, then the descriptors as at `ExecStarted` but stdin.
+    ExecTaken(ExecStarted),
+    /// An exec has ended. As an answer to `TakeExec` its spec comes along.
+    ExecEnded(ExecEnded),
+}
+
+/// Most execs in one answer.
+pub const EXECS_EACH: usize = 64;
+
+/// An exec that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecStarted {
+    /// Its id on the host.
+    pub pid: i32,
+    /// When it was started, in ns since 1970.
+    pub started_at_ns: u64,
+    /// Settings that the host allowed only in part, in words.
+    pub clamped: Vec<String>,
+}
+
+/// One exec of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecStatus {
+    /// Which.
+    pub id: String,
+    /// It has not ended.
+    pub running: bool,
+}
+
+/// How an exec ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecEnded {
+    /// 0 to 255; 128 + n after signal n.
+    pub code: i32,
+    /// When, in ns since 1970.
+    pub finished_at_ns: u64,
 }
 
 /// A program was started.

@@ -7,6 +7,7 @@ use std::{
         fd::{AsFd, AsRawFd, OwnedFd, RawFd},
         unix::fs::FileExt,
     },
+    path::PathBuf,
     process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -20,6 +21,7 @@ use nix::{
 
 use super::{
     connections::{Connections, Subject},
+    execs::Execs,
     output::Streams,
     prepare, probe,
     protocol::{self, ExitReport, Failure, Made, Reply, Request, Started, Status},
@@ -30,6 +32,7 @@ use crate::{
     init::{
         self, Said,
         failure::{Result, Stage, refuse},
+        join::Ground,
         limits,
     },
     logs::Writer,
@@ -144,8 +147,11 @@ fn live(server: &OwnedFd) -> Result<()> {
     let server = server.try_clone().stage("copy a descriptor")?;
     let mut connections = Connections::new(listener, server);
     let (exit_file, stdin) = (spec.exit_file.clone(), spec.process.stdin);
+    let first = child.pidfd.try_clone().stage("copy a descriptor")?;
+    let mut execs = Execs::new(Ground::of(&spec), first);
     drop(spec);
-    let ended = watch(&mut child, &status, streams, stdin, &mut log, &mut connections)?;
+    let ended = watch(&mut child, &status, streams, stdin, &mut log, &mut connections, &mut execs)?;
+    execs.end_all(&mut connections);
     let report = exit_report(ended, oom, status.started_at_ns);
     log.end(report.finished_at_ns);
     fault::point("monitor.exit_before_file").stage("failpoint")?;
@@ -195,10 +201,14 @@ fn show(id: &str) {
     let _ = write();
 }
 
+/// The files by which a process joins groups of v1.
+pub(super) fn open_groups(tasks: &[PathBuf]) -> Result<Vec<OwnedFd>> {
+    let open = |path| fs::OpenOptions::new().write(true).open(path).map(OwnedFd::from);
+    tasks.iter().map(open).collect::<io::Result<_>>().stage("open control groups")
+}
+
 fn clone(spec: &LaunchSpec) -> Result<(Child, OwnedFd)> {
-    let open_tasks = |path| fs::OpenOptions::new().write(true).open(path).map(OwnedFd::from);
-    let tasks: io::Result<Vec<OwnedFd>> = spec.cgroup.tasks.iter().map(open_tasks).collect();
-    let tasks = tasks.stage("open control groups")?;
+    let tasks = open_groups(&spec.cgroup.tasks)?;
     let unified = spec.cgroup.unified.as_ref().map(File::open).transpose().stage("open control group")?;
     limits::raise(&spec.process.rlimits);
     let (ours, theirs) = packet::pair().stage("make a channel")?;
@@ -219,7 +229,7 @@ fn clone(spec: &LaunchSpec) -> Result<(Child, OwnedFd)> {
 }
 
 /// What was clamped, in words.
-fn adjust_oom_score(pid: i32, wanted: i32) -> Option<String> {
+pub(super) fn adjust_oom_score(pid: i32, wanted: i32) -> Option<String> {
     let path = format!("/proc/{pid}/oom_score_adj");
     if fs::write(&path, wanted.to_string()).is_ok() {
         return None;
@@ -229,7 +239,7 @@ fn adjust_oom_score(pid: i32, wanted: i32) -> Option<String> {
 }
 
 /// Waits until one of these can be read or has ended.
-fn wait_for(fds: &[std::os::fd::BorrowedFd<'_>]) -> io::Result<Vec<bool>> {
+pub(super) fn wait_for(fds: &[std::os::fd::BorrowedFd<'_>]) -> io::Result<Vec<bool>> {
     let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
     loop {
         match poll(&mut polled, PollTimeout::NONE) {
@@ -255,7 +265,7 @@ fn await_go(
         }
         let ready = wait_for(&[server.as_fd(), channel.as_fd()]).stage("wait")?;
         if ready[1] {
-            let (bytes, fds) = hear(channel).stage("hear from init")?;
+            let (bytes, fds) = hear(channel, true).stage("hear from init")?;
             match Said::decode(&bytes) {
                 Some(Said::Ready { clamped: more, made }) => {
                     clamped.extend(more);
@@ -280,7 +290,7 @@ fn await_go(
 /// Says something to init. One that has left said why, which is what counts.
 fn tell_init(channel: &OwnedFd, message: &[u8], fds: &[RawFd]) -> Result<()> {
     let Err(error) = packet::send(channel, message, fds, true) else { return Ok(()) };
-    match hear(channel).ok().and_then(|(bytes, _)| Said::decode(&bytes)) {
+    match hear(channel, true).ok().and_then(|(bytes, _)| Said::decode(&bytes)) {
         Some(Said::Failed(failure)) => Err(failure),
         _ if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Err(init_died()),
         _ => Err(error).stage("tell init"),
@@ -288,14 +298,14 @@ fn tell_init(channel: &OwnedFd, message: &[u8], fds: &[RawFd]) -> Result<()> {
 }
 
 /// One message of init's. That it left with a message of ours unread is told once; its last words come after.
-fn hear(channel: &OwnedFd) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
-    match packet::receive(channel, true) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => packet::receive(channel, true),
+pub(super) fn hear(channel: &OwnedFd, wait: bool) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+    match packet::receive(channel, wait) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => packet::receive(channel, wait),
         heard => heard,
     }
 }
 
-fn init_died() -> Failure {
+pub(super) fn init_died() -> Failure {
     refuse("init", "the container's first process was killed while it was being set up (out of memory?)")
 }
 
@@ -320,19 +330,22 @@ fn watch(
     stdin: Stdin,
     log: &mut Writer,
     connections: &mut Connections,
+    execs: &mut Execs,
 ) -> Result<Ended> {
     loop {
-        let fds: Vec<_> =
+        let mut fds: Vec<_> =
             std::iter::once(child.pidfd.as_fd()).chain(connections.readable()).chain(streams.readable()).collect();
+        fds.extend(execs.readable(connections));
         let ready = wait_for(&fds).stage("wait")?;
         let asked = 2..2 + connections.len();
         if ready[asked.clone()].contains(&true) {
-            let mut subject = Subject { pidfd: &child.pidfd, status, streams: &mut streams, stdin };
+            let mut subject = Subject { pidfd: &child.pidfd, status, streams: &mut streams, stdin, execs };
             connections.serve(&ready[asked], &mut subject);
         }
         if ready[1] {
             connections.accept();
         }
+        execs.progress(connections);
         streams.pump(log);
         if ready[0]
             && let Some(ended) = process::reap(&child.pidfd).stage("wait for the first process")?

@@ -8,7 +8,9 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ContainerMount, ContainerPort, Limits, PortBinding, RestartPolicy, Rlimit, VolumesFrom};
+use super::{
+    ContainerMount, ContainerPort, HealthCheck, Limits, PortBinding, RestartPolicy, Rlimit, VolumesFrom,
+};
 
 /// Which network a container gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +165,9 @@ pub struct CreateContainer {
     /// Paths that get a new volume each, besides the image's, where nothing else is mounted on them.
     #[serde(default)]
     pub volumes: BTreeSet<String>,
+    /// How it is asked whether it is well; the image's way when `None`.
+    #[serde(default)]
+    pub health: Option<HealthCheck>,
 }
 
 /// Which of a container's log a reader wants.

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::ImageId,
-    id::ContainerId,
-    request::{ContainerMount, ContainerPort, CreateContainer, Protocol},
+    id::{ContainerId, ExecId},
+    request::{ContainerMount, ContainerPort, CreateContainer, HealthCheck, Protocol},
+    view::Health,
 };
 
 /// Where a container stands in its life.
@@ -151,6 +152,12 @@ pub struct ContainerView {
     pub mounts: Vec<ContainerMount>,
     /// Folder of all volumes.
     pub volumes_path: std::path::PathBuf,
+    /// Execs that run in it or are about to.
+    pub exec_ids: Vec<ExecId>,
+    /// Its health, where it has a check and was started.
+    pub health: Option<Health>,
+    /// How it is asked whether it is well, after image and request were joined.
+    pub health_check: Option<HealthCheck>,
 }
 
 /// What a prune removed.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::{DiffId, Digest, ImageId},
-    request::ContainerPort,
+    request::{ContainerPort, HealthCheck},
 };
 
 /// An image as lists need it.
@@ -92,6 +92,10 @@ pub struct ImageDefaults {
     pub labels: BTreeMap<String, String>,
     /// Signal name or number.
     pub stop_signal: String,
+    /// Health check.
+    pub health: Option<HealthCheck>,
+    /// The shell for command lines; empty is `/bin/sh -c`.
+    pub shell: Vec<String>,
 }
 
 /// What removing an image did, step by step.

@@ -10,7 +10,7 @@ use runtime::request::AttachContainer;
 use super::{
     detach::DetachKeys,
     error::{Failure, Result},
-    hijack,
+    hijack::{self, Hold},
     query::Query,
     stream::content_type,
     version::ApiVersion,
@@ -39,5 +39,6 @@ pub(super) async fn attach(
     let attachment = ops::containers::attach(&app, &actor, &name, asked).await?;
     let tty = attachment.tty;
     let keys = tty.then(|| keys.unwrap_or_default());
-    Ok(hijack::answer(request, attachment, keys, content_type(tty, version)))
+    let hold = Hold { attaching: std::future::ready(Ok(attachment)), left: || {}, tty, keys };
+    Ok(hijack::answer(request, hold, content_type(tty, version)))
 }

@@ -21,6 +21,7 @@ use super::{
     json,
     model::{
         container::{Summary, word},
+        health,
         inspect::Container,
         network,
     },
@@ -200,7 +201,7 @@ impl Selection {
             && self.ids.matches(container.id.as_str())
             && self.filters.labels(&container.labels)
             && self.filters.exact("status", word(&container.state))
-            && self.filters.exact("health", "none")
+            && self.filters.exact("health", health::word(container))
             && self.filters.exact("network", network::name(container.request.network))
             && self.mounts(container)
             && self.is_task != Some(true)

@@ -1,5 +1,6 @@
 //! `POST /containers/create`: the body becomes a request of the engine. What Darsena doesn't have is refused by name.
 
+mod health;
 pub(in crate::docker) mod life;
 mod mounts;
 
@@ -97,10 +98,6 @@ fn parse(bytes: &[u8]) -> Result<Body> {
 
 fn request(body: Body, name: Option<&str>, platform: Option<&str>) -> Result<CreateContainer> {
     refuse(&body.rest, NOT_OF_CONFIG)?;
-    let check = body.healthcheck.and_then(|check| check.test).unwrap_or_default();
-    if !check.is_empty() && check != ["NONE"] {
-        return Err(missing("health checks"));
-    }
     let Some(image) = said(body.image) else {
         return Err(Failure::invalid("config cannot be empty in order to create a container"));
     };
@@ -129,6 +126,7 @@ fn request(body: Body, name: Option<&str>, platform: Option<&str>) -> Result<Cre
         attach_stdin: body.attach_stdin.unwrap_or_default(),
         attach_stdout: body.attach_stdout.unwrap_or_default(),
         attach_stderr: body.attach_stderr.unwrap_or_default(),
+        health: health::check(body.healthcheck)?,
         stop_signal: said(body.stop_signal),
         stop_timeout: body.stop_timeout.map(|seconds| {
             u64::try_from(seconds).map_or(FOR_EVER, |seconds| Duration::from_secs(seconds).min(FOR_EVER))
@@ -487,7 +485,6 @@ mod tests {
         }
         for (body, words) in [
             (json!({"Image": "a", "MacAddress": "02:00:00:00:00:01"}), "MAC"),
-            (json!({"Image": "a", "Healthcheck": {"Test": ["CMD", "x"]}}), "health checks"),
             (json!({"Image": "a", "NetworkingConfig": {"EndpointsConfig": {"mine": {}}}}), "mine"),
             (
                 json!({"Image": "a", "NetworkingConfig": {"EndpointsConfig": {"bridge": {"IPAMConfig": {"IPv4Address": "1.2.3.4"}}}}}),

@@ -4,7 +4,7 @@
 //! the detach keys come, when the client is gone or the server stops. A client that doesn't read delays only itself: the
 //! engine's queue for it is bounded.
 
-use std::{convert::Infallible, io};
+use std::io;
 
 use axum::{
     body::Body,
@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use hyper::{
     ext::ReasonPhrase,
     upgrade::{OnUpgrade, Upgraded},
@@ -36,21 +36,41 @@ const READ: usize = 32 * 1024;
 /// Pieces of output written at a time.
 const BATCH: usize = 64;
 
+/// What a client is to hold on a connection.
+pub(super) struct Hold<A, L> {
+    /// Begun when the connection is the client's; a failure is written there as it is.
+    pub attaching: A,
+    /// Done when the client leaves by the detach keys.
+    pub left: L,
+    /// One raw stream instead of two.
+    pub tty: bool,
+    /// The keys that leave.
+    pub keys: Option<DetachKeys>,
+}
+
 /// Answers with an attachment: takes the connection over when the client offers that, and streams the body when not.
 pub(super) fn answer(
     mut request: Request,
-    attachment: Attachment,
-    keys: Option<DetachKeys>,
+    hold: Hold<impl Future<Output = Result<Attachment, String>> + Send + 'static, impl FnOnce() + Send + 'static>,
     content_type: &'static str,
 ) -> Response {
     let hangup = request.extensions_mut().remove::<Hangup>();
     let asked = request.headers().contains_key(header::UPGRADE);
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>().filter(|_| asked) else {
-        return plain(request.into_body(), attachment, content_type);
+        return plain(request.into_body(), hold.attaching, hold.tty, content_type);
     };
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(upgraded) => carry(TokioIo::new(upgraded), attachment, keys, hangup).await,
+            Ok(upgraded) => {
+                let mut connection = TokioIo::new(upgraded);
+                match hold.attaching.await {
+                    Ok(attachment) => carry(connection, attachment, hold.keys, hangup, hold.left).await,
+                    Err(text) => {
+                        let _ = connection.write_all(&said(hold.tty, &text)).await;
+                        let _ = connection.shutdown().await;
+                    }
+                }
+            }
             Err(error) => tracing::debug!("a connection to attach to could not be taken over: {error}"),
         }
     });
@@ -63,11 +83,19 @@ pub(super) fn answer(
     response
 }
 
+/// A text of ours in place of output.
+fn said(tty: bool, text: &str) -> Bytes {
+    let mut buffer = BytesMut::new();
+    put(&mut buffer, tty, Stream::Stdout, &[text.as_bytes()]);
+    buffer.freeze()
+}
+
 async fn carry(
     connection: TokioIo<Upgraded>,
     attachment: Attachment,
     keys: Option<DetachKeys>,
     hangup: Option<Hangup>,
+    left: impl FnOnce(),
 ) {
     let (reader, mut writer) = tokio::io::split(connection);
     let Attachment { input, mut output, tty } = attachment;
@@ -85,7 +113,7 @@ async fn carry(
     };
     tokio::select! {
         _ = write(&mut writer, &mut output, tty) => {}
-        () = leave => {}
+        () = leave => left(),
         () = gone => {}
     }
     let _ = writer.shutdown().await;
@@ -144,25 +172,36 @@ async fn write(
 }
 
 /// Without an upgrade: the request's body is the input, the answer's the output.
-fn plain(body: Body, attachment: Attachment, content_type: &'static str) -> Response {
-    let Attachment { input, output, tty } = attachment;
-    if let Some(input) = input {
-        tokio::spawn(async move {
-            let mut body = body.into_data_stream();
-            while let Some(Ok(bytes)) = body.next().await {
-                if input.send(bytes).await.is_err() {
-                    return;
+fn plain(
+    body: Body,
+    attaching: impl Future<Output = Result<Attachment, String>> + Send + 'static,
+    tty: bool,
+    content_type: &'static str,
+) -> Response {
+    let pieces = async move {
+        let Attachment { input, output, tty } = match attaching.await {
+            Ok(attachment) => attachment,
+            Err(text) => return stream::once(async move { Ok(said(tty, &text)) }).left_stream(),
+        };
+        if let Some(input) = input {
+            tokio::spawn(async move {
+                let mut body = body.into_data_stream();
+                while let Some(Ok(bytes)) = body.next().await {
+                    if input.send(bytes).await.is_err() {
+                        return;
+                    }
                 }
-            }
+            });
+        }
+        let pieces = stream::unfold(output, move |mut output| async move {
+            let (stream, bytes) = output.recv().await?;
+            let mut buffer = BytesMut::new();
+            put(&mut buffer, tty, stream, &[&bytes]);
+            Some((Ok::<_, io::Error>(buffer.freeze()), output))
         });
-    }
-    let pieces = stream::unfold(output, move |mut output| async move {
-        let (stream, bytes) = output.recv().await?;
-        let mut buffer = BytesMut::new();
-        put(&mut buffer, tty, stream, &[&bytes]);
-        Some((Ok::<_, Infallible>(buffer.freeze()), output))
-    });
-    streamed(content_type, pieces.map(|piece| piece.map_err(|never| match never {})))
+        pieces.right_stream()
+    };
+    streamed(content_type, pieces.flatten_stream())
 }
 
 #[cfg(test)]

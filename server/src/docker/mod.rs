@@ -13,6 +13,7 @@
 
 mod archive;
 mod attach;
+mod attach_ws;
 mod auth;
 mod build;
 mod build_cache;
@@ -22,6 +23,7 @@ mod detach;
 mod disk;
 mod error;
 mod events;
+mod exec;
 mod filters;
 mod hijack;
 mod images;
@@ -86,7 +88,12 @@ pub fn router(app: App) -> Router {
         .route("/containers/{id}/wait", post(lifecycle::wait))
         .route("/containers/{id}/resize", post(lifecycle::resize))
         .route("/containers/{id}/attach", post(attach::attach))
+        .route("/containers/{id}/attach/ws", get(attach_ws::open))
         .route("/containers/{id}/logs", get(logs::read))
+        .route("/containers/{id}/exec", post(exec::create))
+        .route("/exec/{id}/start", post(exec::start))
+        .route("/exec/{id}/resize", post(exec::resize))
+        .route("/exec/{id}/json", get(exec::inspect))
         .route("/containers/{id}/stats", get(stats::read))
         .route("/containers/{id}/export", get(archive::export))
         .route("/containers/prune", post(life::prune))

@@ -31,6 +31,7 @@ pub mod builds;
 pub mod events;
 pub mod logs;
 pub mod stats;
+pub mod terminal;
 
 /// How often a stream looks whether its session still lives.
 pub const CHECK: Duration = Duration::from_secs(5);

@@ -42,6 +42,10 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "idiomorph.js", "text/javascript; charset=utf-8", "vendor/idiomorph-ext.min.js";
         "uplot.js", "text/javascript; charset=utf-8", "vendor/uplot.min.js";
         "uplot.css", "text/css; charset=utf-8", "vendor/uplot.min.css";
+        "terminal.js", "text/javascript; charset=utf-8", "static/terminal.js";
+        "xterm.js", "text/javascript; charset=utf-8", "vendor/xterm.min.js";
+        "xterm-fit.js", "text/javascript; charset=utf-8", "vendor/xterm-fit.min.js";
+        "xterm.css", "text/css; charset=utf-8", "vendor/xterm.css";
     }
 });
 

@@ -17,6 +17,7 @@ use super::{
     container_usage::{self, Asked, Range},
     containers::{Standing, ports},
     error::Fault,
+    health,
     page::{Page, When, micros, see_other},
     request::Signed,
 };
@@ -59,7 +60,7 @@ impl Head {
             short_id: view.id.short().to_owned(),
             image: view.request.image.clone(),
             image_id: view.image_id.to_string(),
-            state: Standing::new(&view.state, t),
+            state: Standing::of(view, t),
             since: When { text, ..since },
             is_running: view.state.is_running(),
             is_startable: matches!(view.state, ContainerState::Created | ContainerState::Exited(_)),
@@ -167,6 +168,7 @@ pub struct OverviewPage {
     how: Vec<(String, String)>,
     labels: Vec<(String, String)>,
     events: Vec<Happened>,
+    health: Option<health::Panel>,
 }
 
 impl OverviewPage {
@@ -190,7 +192,7 @@ impl OverviewPage {
             ContainerState::Exited(exit) if exit.code != 0 => {
                 Some((t.one("container-failed-title", "code", exit.code), t.get("container-failed-lead")))
             }
-            _ => None,
+            _ => health::trouble(view, t),
         };
         let mut limits = Vec::new();
         if let Some(nano) = request.limits.nano_cpus {
@@ -240,6 +242,7 @@ impl OverviewPage {
             how,
             labels: view.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             events: entries.iter().map(|entry| Happened::new(entry, t, now)).collect(),
+            health: health::Panel::new(view, t, now),
             page,
             t,
         }

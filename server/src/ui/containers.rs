@@ -41,6 +41,11 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// With the health of one that has a check.
+    pub fn of(view: &ContainerView, t: Texts) -> Self {
+        super::health::standing(view, t).unwrap_or_else(|| Self::new(&view.state, t))
+    }
+
     /// From the engine's state.
     pub fn new(state: &ContainerState, t: Texts) -> Self {
         let (class, word, remark) = match state {
@@ -88,7 +93,7 @@ impl Row {
         let usage = usage.filter(|_| is_running);
         Self {
             name: view.name.clone(),
-            state: Standing::new(&view.state, t),
+            state: Standing::of(view, t),
             image: view.request.image.clone(),
             ports: ports(view),
             cpu: usage.map_or_else(dash, |usage| t.percent(usage.cpu_percent)),
@@ -279,7 +284,7 @@ async fn ask(app: &App, signed: &Signed, act: &str, names: &[String]) -> Result<
     let mut lines = Vec::new();
     for name in names {
         let view = ops::containers::get(app, &signed.actor, name)?;
-        let state = Standing::new(&view.state, t);
+        let state = Standing::of(&view, t);
         lines.push(Line {
             name: view.name.clone(),
             address: format!("/containers/{}", view.name),
@@ -399,6 +404,9 @@ pub(in crate::ui) mod samples {
             log_path: "/var/lib/darsena/log".into(),
             mounts: Vec::new(),
             volumes_path: "/data/volumes".into(),
+            exec_ids: Vec::new(),
+            health: None,
+            health_check: None,
         }
     }
 

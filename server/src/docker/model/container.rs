@@ -10,6 +10,7 @@ use runtime::{
 use serde::Serialize;
 
 use super::{
+    health,
     network::{NetworkSummary, name},
     volume::MountPoint,
 };
@@ -79,7 +80,7 @@ impl<'a> Summary<'a> {
             size_root_fs: size.map(|size| size.rootfs_bytes),
             labels: &container.labels,
             state: word(&container.state),
-            status: status(&container.state, now),
+            status: health::beside(status(&container.state, now), container),
             host_config: ShortHostConfig { network_mode: name(container.request.network) },
             network_settings: NetworkSummary::of(container),
             mounts: MountPoint::all(container),
@@ -221,6 +222,9 @@ pub(in crate::docker) mod tests {
             log_path: "/data/containers/x/log".into(),
             mounts: Vec::new(),
             volumes_path: "/data/volumes".into(),
+            exec_ids: Vec::new(),
+            health: None,
+            health_check: None,
         }
     }
 

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::life::MoreLimits;
+use super::{health::Check, life::MoreLimits};
 
 /// The whole body: the container's configuration with the host's and the network's beside it.
 #[derive(Debug, Default, Deserialize)]
@@ -33,7 +33,7 @@ pub(in crate::docker) struct Body {
     pub stop_signal: Option<String>,
     pub stop_timeout: Option<i64>,
     pub network_disabled: Option<bool>,
-    pub healthcheck: Option<Healthcheck>,
+    pub healthcheck: Option<Check>,
     pub host_config: Option<HostConfig>,
     pub networking_config: Option<NetworkingConfig>,
     pub volumes: Option<BTreeMap<String, Value>>,
@@ -56,13 +56,6 @@ impl From<Words> for Vec<String> {
             Words::One(word) => vec![word],
         }
     }
-}
-
-/// A health check; only the one that says there is none is known.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(in crate::docker) struct Healthcheck {
-    pub test: Option<Vec<String>>,
 }
 
 /// What the host gives.

@@ -2,11 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use runtime::view::{ContainerSize, ContainerState, ContainerView};
+use runtime::{
+    id::ExecId,
+    view::{ContainerSize, ContainerState, ContainerView},
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{container::word, host_config::HostConfig, network::NetworkSettings, volume::MountPoint};
+use super::{
+    container::word,
+    health::{Check, Found},
+    host_config::HostConfig,
+    network::NetworkSettings,
+    volume::MountPoint,
+};
 use crate::docker::phrase::NEVER;
 
 #[derive(Debug, Serialize)]
@@ -30,7 +39,7 @@ pub(in crate::docker) struct Container<'a> {
     process_label: &'a str,
     app_armor_profile: &'a str,
     #[serde(rename = "ExecIDs")]
-    exec_ids: (),
+    exec_ids: Option<Vec<&'a str>>,
     host_config: HostConfig<'a>,
     graph_driver: GraphDriver<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +67,8 @@ struct State<'a> {
     error: &'a str,
     started_at: String,
     finished_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<Found<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,6 +104,8 @@ struct Config<'a> {
     stop_signal: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_timeout: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<Check>,
 }
 
 impl<'a> Container<'a> {
@@ -107,7 +120,7 @@ impl<'a> Container<'a> {
             created: container.created_at.to_string(),
             path,
             args,
-            state: State::of(&container.state),
+            state: State { health: container.health.as_ref().map(Found::of), ..State::of(&container.state) },
             image: container.image_id.to_string(),
             resolv_conf_path: "",
             hostname_path: "",
@@ -120,7 +133,7 @@ impl<'a> Container<'a> {
             mount_label: "",
             process_label: "",
             app_armor_profile: "",
-            exec_ids: (),
+            exec_ids: (!container.exec_ids.is_empty()).then(|| container.exec_ids.iter().map(ExecId::as_str).collect()),
             host_config: HostConfig::of(container),
             graph_driver: GraphDriver { name: "overlay2", data: BTreeMap::new() },
             size_rw: size.map(|size| size.writable_bytes),
@@ -147,6 +160,7 @@ impl<'a> State<'a> {
             error: "",
             started_at: never(),
             finished_at: never(),
+            health: None,
         };
         match state {
             ContainerState::Created => {}
@@ -208,6 +222,7 @@ impl<'a> Config<'a> {
                 None => None,
             },
             stop_timeout: request.stop_timeout.map(|time| time.as_secs()),
+            healthcheck: container.health_check.as_ref().map(Check::of),
         }
     }
 }

@@ -8,6 +8,8 @@ pub(super) mod build;
 pub(super) mod build_cache;
 pub(super) mod container;
 pub(super) mod create;
+pub(super) mod exec;
+pub(super) mod health;
 pub(super) mod host_config;
 pub(super) mod image;
 pub(super) mod inspect;
