@@ -5,6 +5,7 @@ mod container;
 mod exec;
 mod health;
 mod image;
+mod isolation;
 mod life;
 mod limits;
 mod port;
@@ -18,6 +19,7 @@ pub use container::{
 pub use exec::{AttachExec, ExecContainer};
 pub use health::HealthCheck;
 pub use image::{CommitContainer, ImportImage, PruneImages};
+pub use isolation::{Access, Device, DeviceKind, DeviceRule, IpcMode, Isolation, ParseDeviceError, PidMode};
 pub use life::{DeviceRates, PruneContainers, RestartPolicy, UpdateContainer};
 pub use limits::{DeviceLimit, Limits, Rlimit};
 pub use port::{ContainerPort, ParsePortError, PortBinding, Protocol};

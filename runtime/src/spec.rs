@@ -7,8 +7,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 mod exec;
+mod opened;
 
 pub use exec::ExecSpec;
+pub use opened::{DeviceNode, Joined, Opened, Shared};
 
 /// Number of the blob's layout; a monitor refuses any other.
 pub const VERSION: u32 = 3;
@@ -52,6 +54,8 @@ pub struct LaunchSpec {
     pub exit_file: PathBuf,
     /// An existing folder for this run alone; holds `sock`, `state` and a mount point.
     pub run_dir: PathBuf,
+    /// What is not its own.
+    pub opened: Opened,
 }
 
 impl LaunchSpec {

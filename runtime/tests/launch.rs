@@ -32,7 +32,7 @@ use runtime::{
     seccomp,
     spec::{
         CgroupJoin, DEFAULT_CAPABILITIES, ExecSpec, FileMount, IdMap, LaunchSpec, LogPlace, MASKED_PATHS, Mount,
-        MountSource, Network, Process, ProcessLimit, READONLY_PATHS, Rootfs, Stdin, TtySize, VERSION,
+        MountSource, Network, Opened, Process, ProcessLimit, READONLY_PATHS, Rootfs, Stdin, TtySize, VERSION,
     },
     view::Stream,
 };
@@ -80,7 +80,7 @@ impl World {
     /// As [`World::spec`], in a control group with limits.
     fn limited(&self, argv: &[&str], limits: &Limits) -> (LaunchSpec, Cgroup) {
         let mut spec = self.spec(argv);
-        let group = self.cgroups.create(&self.parent, &spec.id[..12], limits).unwrap();
+        let group = self.cgroups.create(&self.parent, &spec.id[..12], limits, &[]).unwrap();
         spec.cgroup = group.join();
         (spec, group)
     }
@@ -123,6 +123,7 @@ impl World {
             log: LogPlace { dir: home.join("log"), segment_bytes: 8 << 20, segments: 16 },
             exit_file: home.join("exit"),
             run_dir,
+            opened: Opened::default(),
         }
     }
 
@@ -619,7 +620,7 @@ async fn limits_hold_and_use_is_counted(world: &World) {
     group.remove().unwrap();
     assert!(group.procs().unwrap().is_empty());
     let wrong = Limits { cpuset_cpus: Some("9999".into()), ..Limits::default() };
-    assert!(world.cgroups.create(&world.parent, "wrong", &wrong).is_err());
+    assert!(world.cgroups.create(&world.parent, "wrong", &wrong, &[]).is_err());
     assert!(world.cgroups.children(&world.parent).unwrap().is_empty());
 }
 
@@ -632,7 +633,7 @@ async fn devices_are_limited(world: &World, layout: &Layout) {
         mknod /z c 1 5 && head -c 3 /z | wc -c; cat /proc/self/cgroup; echo ready; sleep 1000",
     ]);
     spec.id_map = None;
-    let group = layout.create(&world.parent, &spec.id[..12], &Limits::default()).unwrap();
+    let group = layout.create(&world.parent, &spec.id[..12], &Limits::default(), &[]).unwrap();
     spec.cgroup = group.join();
     let (client, started) = world.start(&spec).await;
     written(&spec, "ready").await;

@@ -7,6 +7,7 @@ mod build;
 mod exec;
 mod health;
 mod images;
+mod isolation;
 mod life;
 mod limits;
 mod mounts;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let suite = limits::tests(suite);
     let suite = states::tests(suite);
     let suite = restarts::tests(suite);
+    let suite = isolation::tests(suite);
     let suite = network::tests(suite);
     let suite = volumes::tests(suite);
     let suite = mounts::tests(suite);

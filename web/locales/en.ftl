@@ -1041,3 +1041,18 @@ terminal-lost = The connection was lost; trying again.
 terminal-full = Eight terminals are open here: end one first.
 terminal-connected = Connected. Leaving the page does not end the shell.
 terminal-label = Terminal
+## What a container is opened to
+
+opened-title = Opened to the host or to another container:
+opened-privileged = privileged
+opened-host-users = the host's users
+opened-devices = devices
+opened-host-processes = the host's processes
+opened-shared-processes = another container's processes
+opened-host-ipc = the host's IPC
+opened-shared-ipc = another container's IPC
+opened-host-name = the host's name
+opened-host-cgroups = the host's control groups
+opened-no-seccomp = no system call filter
+opened-own-seccomp = a system call filter of its own
+opened-system-paths = system paths not hidden as usual

@@ -1041,3 +1041,18 @@ terminal-lost = Se perdió la conexión; se intenta de nuevo.
 terminal-full = Hay ocho terminales abiertas aquí: termina una antes.
 terminal-connected = Conectado. Salir de la página no termina el intérprete.
 terminal-label = Terminal
+## A qué está abierto un contenedor
+
+opened-title = Abierto al anfitrión o a otro contenedor:
+opened-privileged = privilegiado
+opened-host-users = los usuarios del anfitrión
+opened-devices = dispositivos
+opened-host-processes = los procesos del anfitrión
+opened-shared-processes = los procesos de otro contenedor
+opened-host-ipc = la IPC del anfitrión
+opened-shared-ipc = la IPC de otro contenedor
+opened-host-name = el nombre del anfitrión
+opened-host-cgroups = los grupos de control del anfitrión
+opened-no-seccomp = sin filtro de llamadas al sistema
+opened-own-seccomp = un filtro propio de llamadas al sistema
+opened-system-paths = rutas del sistema no ocultas como es habitual

@@ -25,7 +25,11 @@ use std::{
 
 use self::files::{Result, read, read_number, remove_dir};
 pub use self::{able::Able, files::Error, freeze::Frozen};
-use crate::{request::Limits, spec::CgroupJoin, view::Stats};
+use crate::{
+    request::{DeviceRule, Limits},
+    spec::CgroupJoin,
+    view::Stats,
+};
 
 /// How long removal waits for the last processes to be gone.
 const REMOVE_PATIENCE: Duration = Duration::from_secs(5);
@@ -82,11 +86,12 @@ impl Layout {
         }
     }
 
-    /// Makes a group with these limits. One that is left over of the same name is used again.
-    pub fn create(&self, parent: &str, name: &str, limits: &Limits) -> Result<Cgroup> {
+    /// Makes a group with these limits, which may use these devices besides the usual ones. One that is left over of the
+    /// same name is used again.
+    pub fn create(&self, parent: &str, name: &str, limits: &Limits, devices: &[DeviceRule]) -> Result<Cgroup> {
         let made = match self {
-            Self::V1(hierarchies) => v1::Group::create(hierarchies, parent, name, limits).map(Cgroup::V1),
-            Self::V2(root) => v2::Group::create(root, parent, name, limits).map(Cgroup::V2),
+            Self::V1(hierarchies) => v1::Group::create(hierarchies, parent, name, limits, devices).map(Cgroup::V1),
+            Self::V2(root) => v2::Group::create(root, parent, name, limits, devices).map(Cgroup::V2),
         };
         if made.is_err() {
             // What could be made must not stay.

@@ -7,7 +7,11 @@ use super::{
     files::{Error, Result, TICK_NS, field, fields, make_dir, read, write},
     memory_and_swap, or_max, quota,
 };
-use crate::{request::Limits, spec::CgroupJoin, view::Stats};
+use crate::{
+    request::{DeviceRule, Limits},
+    spec::CgroupJoin,
+    view::Stats,
+};
 
 /// Controllers that are used where they exist.
 const USED: &[&str] = &["cpu", "cpuacct", "cpuset", "memory", "pids", "devices", "freezer", "blkio"];
@@ -53,7 +57,13 @@ impl Group {
         Self { parts: hierarchies.iter().map(part).collect() }
     }
 
-    pub(super) fn create(hierarchies: &[Hierarchy], parent: &str, name: &str, limits: &Limits) -> Result<Self> {
+    pub(super) fn create(
+        hierarchies: &[Hierarchy],
+        parent: &str,
+        name: &str,
+        limits: &Limits,
+        devices: &[DeviceRule],
+    ) -> Result<Self> {
         let group = Self::open(hierarchies, parent, name);
         for part in &group.parts {
             if part.skipped(limits) {
@@ -69,9 +79,9 @@ impl Group {
                     inherit(&above, &part.dir, file)?;
                 }
             }
-            if part.hierarchy.has("devices") {
+            if part.hierarchy.has("devices") && !devices.contains(&DeviceRule::ALL) {
                 write(&part.dir.join("devices.deny"), "a")?;
-                for rule in devices::allowed() {
+                for rule in devices::allowed().into_iter().chain(devices.iter().flat_map(devices::lines)) {
                     write(&part.dir.join("devices.allow"), &rule)?;
                 }
             }

@@ -10,7 +10,12 @@ use super::{
     files::{Error, Result, field, fields, make_dir, read, write},
     memory_and_swap, or_max, quota,
 };
-use crate::{request::Limits, spec::CgroupJoin, sys::bpf, view::Stats};
+use crate::{
+    request::{DeviceRule, Limits},
+    spec::CgroupJoin,
+    sys::bpf,
+    view::Stats,
+};
 
 const CONTROLLERS: &[&str] = &["cpu", "cpuset", "io", "memory", "pids"];
 
@@ -36,14 +41,22 @@ impl Group {
 
     /// The parent is below the root and holds no process itself, so controllers can be passed on (a group other than
     /// the root may have either processes or children with controllers).
-    pub(super) fn create(root: &Path, parent: &str, name: &str, limits: &Limits) -> Result<Self> {
+    pub(super) fn create(
+        root: &Path,
+        parent: &str,
+        name: &str,
+        limits: &Limits,
+        devices: &[DeviceRule],
+    ) -> Result<Self> {
         let above = root.join(parent);
         make_dir(&above)?;
         enable(root)?;
         enable(&above)?;
         let group = Self::open(root, parent, name);
         make_dir(&group.dir)?;
-        group.limit_devices()?;
+        if !devices.contains(&DeviceRule::ALL) {
+            group.limit_devices(devices)?;
+        }
         group.limit(limits)?;
         Ok(group)
     }
@@ -62,10 +75,10 @@ impl Group {
         }
     }
 
-    fn limit_devices(&self) -> Result<()> {
+    fn limit_devices(&self, more: &[DeviceRule]) -> Result<()> {
         let failed = |error| Error::at("limit devices of", &self.dir, error);
         let dir = File::open(&self.dir).map_err(failed)?;
-        let program = bpf::load_device_program(&devices::program()).map_err(failed)?;
+        let program = bpf::load_device_program(&devices::program(more)).map_err(failed)?;
         bpf::attach_device_program(&dir, program).map_err(failed)
     }
 

@@ -109,7 +109,10 @@ pub fn resolve(
         labels,
         exposed_ports: exposed.into_iter().collect(),
         stop_signal: signal::parse(&stop_signal)?,
-        capabilities: capabilities(&request.cap_add, &request.cap_drop)?,
+        capabilities: match capabilities(&request.cap_add, &request.cap_drop)? {
+            _ if request.isolation.privileged => capability("ALL").unwrap_or_default(),
+            some => some,
+        },
         health: health(request, image)?,
         shell: if image.shell.is_empty() { vec!["/bin/sh".to_owned(), "-c".to_owned()] } else { image.shell.clone() },
     })

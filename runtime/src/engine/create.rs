@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fs, sync::Arc};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 
-use super::{Engine, Leave, blocking, table::Container};
+use super::{Engine, Leave, blocking, isolation, table::Container};
 use crate::{
     container::{
         name,
@@ -49,7 +49,13 @@ impl Engine {
             let hold = self.inner.images.hold(image.summary.id)?;
             platform_fits(&request, &image)?;
             let id = ContainerId::random();
-            let resolved = resolve(&id, &request, &image.defaults, HostBounds { cpus: self.inner.host.cpus })?;
+            let mut resolved = resolve(&id, &request, &image.defaults, HostBounds { cpus: self.inner.host.cpus })?;
+            isolation::check(&request, resolved.capabilities)?;
+            if request.isolation.host_uts
+                && let Ok(name) = nix::unistd::gethostname()
+            {
+                resolved.hostname = name.to_string_lossy().into_owned();
+            }
             let mut warnings = self.discard(&mut request.limits);
             let name = self.inner.table.reserve_name(request.name.as_deref(), &id)?;
             let mut undo = Undo::new();
@@ -97,7 +103,9 @@ impl Engine {
             })
             .await?;
             self.tell("create", &made, []);
-            if made.record.request.userns == UserNamespace::Mapped && made.record.id_base.is_none() {
+            let request = &made.record.request;
+            if request.userns == UserNamespace::Mapped && !request.isolation.privileged && made.record.id_base.is_none()
+            {
                 warnings.push("This host can't map users: root in the container is root on the host.".to_owned());
             }
             Ok(Created { id: made.id().clone(), name: made.name(), warnings })
@@ -133,7 +141,7 @@ impl Engine {
 
     /// The lowest free range. Ranges may be used again at once: ids on disk are the container's own (idmapped layers).
     pub(in crate::engine) fn id_range(&self, request: &CreateContainer, id: &ContainerId) -> Option<u32> {
-        if request.userns == UserNamespace::Host || !self.inner.host.mapped_users {
+        if request.userns == UserNamespace::Host || request.isolation.privileged || !self.inner.host.mapped_users {
             return None;
         }
         let mut ranges = super::lock(&self.inner.id_ranges);

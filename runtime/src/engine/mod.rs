@@ -44,6 +44,7 @@ mod image;
 pub mod images;
 mod import;
 mod instructions;
+mod isolation;
 mod journal;
 mod leave;
 mod load;

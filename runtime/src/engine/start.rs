@@ -5,7 +5,7 @@ use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 
-use super::{Engine, Leave, blocking, create::IDS_EACH, etc, proxy::Proxy, table::Container};
+use super::{Engine, Leave, blocking, etc, proxy::Proxy, table::Container};
 use crate::{
     durable,
     error::{Error, ErrorKind, Result},
@@ -16,9 +16,8 @@ use crate::{
         protocol::Started,
     },
     network,
-    request::{NetworkMode, SeccompProfile},
-    seccomp,
-    spec::{self, FileMount, IdMap, LaunchSpec, LogPlace, ProcessLimit, Rootfs, Stdin},
+    request::NetworkMode,
+    spec::{self, FileMount, LaunchSpec, LogPlace, ProcessLimit, Rootfs, Stdin},
     undo::Undo,
     view::{ContainerState, Endpoint, Exit},
 };
@@ -235,8 +234,10 @@ impl Engine {
             let _ = fs::remove_dir_all(paths.rootfs(&record.id).join("work/work/incompat/volatile"));
         }
 
+        let opening = self.opening(record)?;
+        let limits = &record.request.limits;
         let cgroup =
-            self.inner.cgroups.create(&self.inner.cgroup_parent, record.id.as_str(), &record.request.limits)?;
+            self.inner.cgroups.create(&self.inner.cgroup_parent, record.id.as_str(), limits, &opening.devices)?;
         let (engine, id) = (self.clone(), record.id.clone());
         undo.push("cgroup", move || {
             let group = engine.cgroup(id.as_str());
@@ -251,10 +252,6 @@ impl Engine {
         if request.tty && !env.iter().any(|entry| entry.starts_with("TERM=")) {
             env.push("TERM=xterm".to_owned());
         }
-        let seccomp = match request.seccomp {
-            SeccompProfile::Default => seccomp::compiled(record.resolved.capabilities).to_vec(),
-            SeccompProfile::Unconfined => vec![],
-        };
         Ok(LaunchSpec {
             version: spec::VERSION,
             id: record.id.to_string(),
@@ -273,7 +270,7 @@ impl Engine {
                 init: request.init,
                 capabilities: record.resolved.capabilities,
                 no_new_privileges: request.no_new_privileges,
-                seccomp,
+                seccomp: opening.seccomp,
                 rlimits: request
                     .rlimits
                     .iter()
@@ -289,7 +286,7 @@ impl Engine {
                 read_only: request.read_only_rootfs,
                 volatile: request.auto_remove,
             },
-            id_map: record.id_base.map(|base| IdMap { base, size: IDS_EACH }),
+            id_map: opening.id_map,
             files: etc::FILES
                 .iter()
                 .map(|file| FileMount { source: etc::path(&folder, file), target: format!("/etc/{file}") })
@@ -297,8 +294,8 @@ impl Engine {
             mounts: [around.mounts, self.launch_mounts(record, undo)?].concat(),
             network: around.network,
             shm_size_bytes: request.shm_size_bytes.unwrap_or(SHM_BYTES),
-            masked_paths: spec::MASKED_PATHS.iter().map(|&path| path.to_owned()).collect(),
-            readonly_paths: spec::READONLY_PATHS.iter().map(|&path| path.to_owned()).collect(),
+            masked_paths: opening.masked_paths,
+            readonly_paths: opening.readonly_paths,
             sysctls: request.sysctls.clone(),
             cgroup: cgroup.join(),
             log: LogPlace {
@@ -308,6 +305,7 @@ impl Engine {
             },
             exit_file: paths.exit(&record.id),
             run_dir,
+            opened: opening.opened,
         })
     }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Engine, blocking, start::timestamp, table::Container};
 use crate::{
     monitor::{protocol::ExitReport, report},
+    request::PidMode,
     view::{ContainerState, Exit},
 };
 
@@ -35,8 +36,8 @@ impl Engine {
         if report.monitor_lost {
             tracing::error!(container = container.record.name, "its monitor is gone; what is left of it is killed");
         }
-        // Seen to end, the first process has taken all others of its process namespace with it.
-        if report.monitor_lost {
+        // Seen to end, the first process has taken all others of its process namespace with it, if it had one of its own.
+        if report.monitor_lost || container.record.request.isolation.pid != PidMode::Private {
             let (engine, id) = (self.clone(), container.id().clone());
             let killed = blocking(move || engine.cgroup(id.as_str()).kill().map_err(Into::into)).await;
             if let Err(error) = killed {

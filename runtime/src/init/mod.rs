@@ -36,14 +36,14 @@ use self::{
 };
 use crate::{
     monitor::protocol::{Failure, Made},
-    spec::{LaunchSpec, Network, Process, Stdin, TtySize},
+    spec::{LaunchSpec, Network, Process, Shared, Stdin, TtySize},
     sys::{open, packet, privilege, process, tty},
 };
 
 /// The monitor says: your ids are mapped.
 pub const MAPPED: &[u8] = b"mapped";
-/// The monitor hands over, in as many messages as it takes: root, /dev, the host's /sys where that is shown, and one mount
-/// for each file and each mount of the spec but tmpfs.
+/// The monitor hands over, in as many messages as it takes: root, /dev, what is shown of the host or shared with another
+/// container, and one mount for each file and each mount of the spec but tmpfs.
 pub const MOUNTS: &[u8] = b"mounts";
 /// The monitor says: become the program.
 pub const GO: &[u8] = b"go";
@@ -111,14 +111,31 @@ struct Handed {
     dev: OwnedFd,
     /// The host's /sys.
     sys: Option<OwnedFd>,
+    /// The host's /proc.
+    proc: Option<OwnedFd>,
+    /// /dev/shm of the host or of the other container.
+    shm: Option<OwnedFd>,
+    /// The host's /dev/mqueue.
+    mqueue: Option<OwnedFd>,
+    /// The host's control groups.
+    cgroup: Option<OwnedFd>,
     files: Vec<OwnedFd>,
     mounts: Vec<OwnedFd>,
 }
 
 fn await_mounts(channel: &OwnedFd, spec: &LaunchSpec) -> Result<Handed> {
-    let host_sys = usize::from(spec.network == Network::Host);
+    let opened = &spec.opened;
+    let host_ipc = opened.ipc == Shared::Host;
+    let shown = [
+        spec.network == Network::Host,
+        opened.pid == Shared::Host,
+        opened.ipc != Shared::Own,
+        host_ipc,
+        opened.host_cgroups,
+    ];
+    let host_made = shown.iter().filter(|is_shown| **is_shown).count();
     let sources = spec.mounts.iter().filter(|mount| mount.is_host_made()).count();
-    let count = 2 + host_sys + spec.files.len() + sources;
+    let count = 2 + host_made + spec.files.len() + sources;
     let mut all = Vec::with_capacity(count);
     while all.len() < count {
         let more = await_message(channel, MOUNTS)?;
@@ -132,8 +149,8 @@ fn await_mounts(channel: &OwnedFd, spec: &LaunchSpec) -> Result<Handed> {
     let (Some(root), Some(dev)) = (rest.next(), rest.next()) else {
         return Err(refuse("hear from the monitor", "the monitor sent no mounts"));
     };
-    let sys = if host_sys > 0 { rest.next() } else { None };
-    Ok(Handed { root, dev, sys, files: rest.collect(), mounts })
+    let [sys, proc, shm, mqueue, cgroup] = shown.map(|is_shown| if is_shown { rest.next() } else { None });
+    Ok(Handed { root, dev, sys, proc, shm, mqueue, cgroup, files: rest.collect(), mounts })
 }
 
 fn steps(spec: &LaunchSpec, channel: OwnedFd, tasks: Vec<OwnedFd>) -> Result<Never> {
@@ -148,13 +165,17 @@ fn steps(spec: &LaunchSpec, channel: OwnedFd, tasks: Vec<OwnedFd>) -> Result<Nev
     setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).stage("become root of the container")?;
     umask(Mode::empty());
     // After joining: the namespace's root is the group one is in.
-    unshare(CloneFlags::CLONE_NEWCGROUP).stage("make a control group namespace")?;
+    if !spec.opened.host_cgroups {
+        unshare(CloneFlags::CLONE_NEWCGROUP).stage("make a control group namespace")?;
+    }
     if spec.network == Network::Own {
         process::loopback_up().stage("bring up loopback")?;
     }
-    nix::unistd::sethostname(&spec.hostname).stage("set host name")?;
-    if !spec.domainname.is_empty() {
-        process::set_domainname(&spec.domainname).stage("set domain name")?;
+    if !spec.opened.host_uts {
+        nix::unistd::sethostname(&spec.hostname).stage("set host name")?;
+        if !spec.domainname.is_empty() {
+            process::set_domainname(&spec.domainname).stage("set domain name")?;
+        }
     }
     let made = Detached::make(spec)?;
 

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     monitor::protocol::Made,
-    spec::{LaunchSpec, Network},
+    spec::{LaunchSpec, Network, Shared},
     sys::{
         mount::{self, NODEV, NOEXEC, NOSUID, NewFs, RDONLY, add_attributes, attach, open_tree},
         open::{self, NO_MAGICLINKS, NO_SYMLINKS, NO_XDEV, openat2},
@@ -32,12 +32,15 @@ use crate::{
 
 /// Mounts of the container's own namespaces, attached nowhere yet.
 pub struct Detached {
-    proc: OwnedFd,
+    /// `None` where the host's is shown.
+    proc: Option<OwnedFd>,
     /// `None` where the host's is shown.
     sys: Option<OwnedFd>,
     pts: OwnedFd,
-    shm: OwnedFd,
-    mqueue: OwnedFd,
+    /// `None` where another's is shared, or where there is none.
+    shm: Option<OwnedFd>,
+    /// `None` where the host's is shown.
+    mqueue: Option<OwnedFd>,
     cgroup: Option<OwnedFd>,
 }
 
@@ -55,23 +58,37 @@ impl Detached {
     pub fn make(spec: &LaunchSpec) -> Result<Self> {
         let strict = NOSUID | NODEV | NOEXEC;
         let size = spec.shm_size_bytes.to_string();
+        let opened = &spec.opened;
+        let system = if opened.writable_system { strict } else { strict | RDONLY };
         let cgroup = match (&spec.cgroup.unified, spec.cgroup.hierarchies.is_empty()) {
-            (Some(_), _) => Some(fresh(c"cgroup2", strict | RDONLY, &[]).stage("mount cgroup2")?),
+            _ if opened.host_cgroups => None,
+            (Some(_), _) => Some(fresh(c"cgroup2", system, &[]).stage("mount cgroup2")?),
             (None, false) => {
                 Some(fresh(c"tmpfs", strict, &[("mode", "755"), ("size", "64k")]).stage("mount /sys/fs/cgroup")?)
             }
             (None, true) => None,
         };
         Ok(Self {
-            proc: fresh(c"proc", strict, &[]).stage("mount proc")?,
+            proc: match opened.pid {
+                Shared::Host => None,
+                _ => Some(fresh(c"proc", strict, &[]).stage("mount proc")?),
+            },
             sys: match spec.network {
-                Network::Own => Some(fresh(c"sysfs", strict | RDONLY, &[]).stage("mount sysfs")?),
+                Network::Own => Some(fresh(c"sysfs", system, &[]).stage("mount sysfs")?),
                 Network::Host => None,
             },
             pts: fresh(c"devpts", NOSUID | NOEXEC, &[("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")])
                 .stage("mount devpts")?,
-            shm: fresh(c"tmpfs", strict, &[("mode", "1777"), ("size", &size)]).stage("mount /dev/shm")?,
-            mqueue: fresh(c"mqueue", strict, &[]).stage("mount mqueue")?,
+            shm: match opened.ipc {
+                Shared::Own if !opened.no_shm => {
+                    Some(fresh(c"tmpfs", strict, &[("mode", "1777"), ("size", &size)]).stage("mount /dev/shm")?)
+                }
+                _ => None,
+            },
+            mqueue: match opened.ipc {
+                Shared::Host => None,
+                _ => Some(fresh(c"mqueue", strict, &[]).stage("mount mqueue")?),
+            },
             cgroup,
         })
     }
@@ -112,23 +129,25 @@ fn below(mount: impl AsFd, name: &str) -> io::Result<OwnedFd> {
 
 /// Attaches the root and everything in it.
 pub(super) fn assemble(spec: &LaunchSpec, handed: Handed, own: Detached) -> Result<Attached> {
-    let Handed { root, dev, sys, files, mounts } = handed;
-    let Some(sys) = own.sys.or(sys) else {
-        return Err(refuse("hear from the monitor", "the monitor sent no /sys"));
+    let Handed { root, dev, sys, proc, shm, mqueue, cgroup, files, mounts } = handed;
+    let (Some(sys), Some(proc)) = (own.sys.or(sys), own.proc.or(proc)) else {
+        return Err(refuse("hear from the monitor", "the monitor sent no /sys or /proc"));
     };
     let mut made = Vec::new();
     let old_root = open_path("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
     let old_root = old_root.stage("open old root")?;
     attach(&root, &old_root).stage("attach root file system")?;
-    for (mount, name) in [(&own.proc, "proc"), (&sys, "sys"), (&dev, "dev")] {
+    for (mount, name) in [(&proc, "proc"), (&sys, "sys"), (&dev, "dev")] {
         let target = real_dir(&root, name, &mut made).stage(format!("open /{name} of the image"))?;
         attach(mount, target).stage(format!("attach /{name}"))?;
     }
-    for (mount, name) in [(&own.pts, "pts"), (&own.shm, "shm"), (&own.mqueue, "mqueue")] {
+    let (shm, mqueue) = (own.shm.or(shm), own.mqueue.or(mqueue));
+    for (mount, name) in [(Some(&own.pts), "pts"), (shm.as_ref(), "shm"), (mqueue.as_ref(), "mqueue")] {
+        let Some(mount) = mount else { continue };
         let target = below(&dev, name).stage(format!("open /dev/{name}"))?;
         attach(mount, target).stage(format!("attach /dev/{name}"))?;
     }
-    if let Some(cgroup) = &own.cgroup {
+    if let Some(cgroup) = own.cgroup.as_ref().or(cgroup.as_ref()) {
         attach_cgroup(spec, &sys, cgroup).stage("attach /sys/fs/cgroup")?;
     }
     for (mount, file) in files.iter().zip(&spec.files) {
@@ -136,23 +155,24 @@ pub(super) fn assemble(spec: &LaunchSpec, handed: Handed, own: Detached) -> Resu
         attach(mount, target).stage(format!("attach {}", file.target))?;
     }
     mounts::attach_all(&spec.mounts, mounts, &root, &mut made)?;
-    Ok(Attached { root, dev, pts: own.pts, proc: own.proc, sys, old_root, made })
+    Ok(Attached { root, dev, pts: own.pts, proc, sys, old_root, made })
 }
 
 /// On v2 the mount itself, on v1 a folder with a mount per hierarchy, as Docker shows it.
 fn attach_cgroup(spec: &LaunchSpec, sys: &OwnedFd, cgroup: &OwnedFd) -> io::Result<()> {
-    let strict = NOSUID | NODEV | NOEXEC | RDONLY;
+    let strict = NOSUID | NODEV | NOEXEC;
+    let system = if spec.opened.writable_system { strict } else { strict | RDONLY };
     let target = match below(sys, "fs/cgroup") {
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(()),
         target => target?,
     };
     attach(cgroup, target)?;
-    if spec.cgroup.unified.is_some() {
+    if spec.cgroup.unified.is_some() || spec.opened.host_cgroups {
         return Ok(());
     }
     for (name, controllers) in &spec.cgroup.hierarchies {
         let options: Vec<(&str, &str)> = controllers.split(',').map(|option| (option, "")).collect();
-        let mount = fresh(c"cgroup", strict, &options)?;
+        let mount = fresh(c"cgroup", system, &options)?;
         mkdirat(cgroup, name.as_str(), Mode::from_bits_truncate(0o755))?;
         attach(mount, below(cgroup, name)?)?;
     }

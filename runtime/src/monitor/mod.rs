@@ -14,7 +14,9 @@
 #[cfg(feature = "engine")]
 pub mod client;
 mod connections;
+mod devices;
 mod execs;
+mod join;
 mod output;
 mod prepare;
 mod probe;

@@ -4,12 +4,10 @@
 //! last reference to it is here, so that writing back dirty data delays the monitor's end but not the report.
 
 use std::{
+    ffi::CStr,
     fs,
     io::{self, Write},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::PermissionsExt,
-    },
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -18,36 +16,23 @@ use nix::{
     mount::{MsFlags, mount as classic_mount},
     sched::{CloneFlags, unshare},
     sys::{
-        stat::{Mode, SFlag, makedev, mknodat},
+        stat::Mode,
         statvfs::{FsFlags, fstatvfs},
     },
-    unistd::symlinkat,
 };
 
-use super::source;
+use super::{devices, join::Joint, source};
 use crate::{
     init::{
         failure::{Result, Stage, refuse},
         rootfs::bind_source,
     },
-    spec::{IdMap, LaunchSpec, Network, Rootfs},
+    spec::{IdMap, LaunchSpec, Network, Rootfs, Shared},
     sys::{
         mount::{self, Change, NODEV, NOEXEC, NOSUID, NewFs, RDONLY, attach, open_tree},
         privilege::{no_setuid_fixup, set_fs_ids},
     },
 };
-
-const DEVICES: &[(&str, u64, u64)] =
-    &[("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
-
-const LINKS: &[(&str, &str)] = &[
-    ("ptmx", "pts/ptmx"),
-    ("fd", "/proc/self/fd"),
-    ("stdin", "/proc/self/fd/0"),
-    ("stdout", "/proc/self/fd/1"),
-    ("stderr", "/proc/self/fd/2"),
-    ("core", "/proc/kcore"),
-];
 
 /// Maps the ids of a process in a new user namespace and returns that namespace.
 pub fn map_ids(pid: i32, map: IdMap) -> Result<OwnedFd> {
@@ -67,14 +52,30 @@ pub fn namespace(pid: i32, kind: &str) -> io::Result<OwnedFd> {
     Ok(fs::File::open(format!("/proc/{pid}/ns/{kind}"))?.into())
 }
 
-/// Makes the root file system, /dev and the file binds; in the order init expects them.
-pub fn mounts(spec: &LaunchSpec, userns: Option<&OwnedFd>) -> Result<Vec<OwnedFd>> {
+/// Makes the root file system, /dev, what is shown of the host or shared, and the file binds; in the order init expects
+/// them.
+pub fn mounts(spec: &LaunchSpec, userns: Option<&OwnedFd>, joined: Joint) -> Result<Vec<OwnedFd>> {
     own_mounts()?;
     let base = spec.id_map.map_or(0, |map| map.base);
+    let opened = &spec.opened;
     let root = overlay(&spec.run_dir, &spec.rootfs, userns, base)?;
-    let mut all = vec![root, devices(base, spec.process.tty.is_some()).stage("make /dev")?];
+    let mut all = vec![root, devices::make(base, spec).stage("make /dev")?];
+    let strict = NOSUID | NODEV | NOEXEC;
+    let system = if opened.writable_system { strict } else { strict | RDONLY };
     if spec.network == Network::Host {
-        all.push(host_sys().stage("bind /sys")?);
+        all.push(of_host(c"/sys", system, false).stage("bind /sys")?);
+    }
+    if opened.pid == Shared::Host {
+        all.push(of_host(c"/proc", strict, false).stage("bind /proc")?);
+    }
+    if opened.ipc == Shared::Host {
+        all.push(of_host(c"/dev/shm", strict, false).stage("bind /dev/shm")?);
+        // Of the namespace this process is in, whether or not the host has it mounted.
+        all.push(NewFs::open(c"mqueue").and_then(|fs| fs.mount(strict)).stage("mount mqueue")?);
+    }
+    all.extend(joined.shm);
+    if opened.host_cgroups {
+        all.push(of_host(c"/sys/fs/cgroup", system, true).stage("bind /sys/fs/cgroup")?);
     }
     for file in &spec.files {
         all.push(bind_source(&file.source, userns).stage(format!("bind {}", file.source.display()))?);
@@ -85,9 +86,10 @@ pub fn mounts(spec: &LaunchSpec, userns: Option<&OwnedFd>) -> Result<Vec<OwnedFd
     Ok(all)
 }
 
-fn host_sys() -> io::Result<OwnedFd> {
-    let copy = open_tree(nix::fcntl::AT_FDCWD, c"/sys", false)?;
-    mount::change(&copy, Change { attributes: RDONLY | NOSUID | NODEV | NOEXEC, ..Change::default() })?;
+/// A copy of a mount of the host's.
+fn of_host(path: &CStr, attributes: u64, recursive: bool) -> io::Result<OwnedFd> {
+    let copy = open_tree(nix::fcntl::AT_FDCWD, path, recursive)?;
+    mount::change(&copy, Change { attributes, recursive, ..Change::default() })?;
     Ok(copy)
 }
 
@@ -198,31 +200,4 @@ pub fn as_ids<T>(base: u32, work: impl FnOnce() -> io::Result<T>) -> io::Result<
     let done = work();
     set_fs_ids(0, 0);
     done
-}
-
-/// A tmpfs with the device nodes and links every container has. Made by the host, so that nodes work in it.
-fn devices(base: u32, console: bool) -> io::Result<OwnedFd> {
-    let fs = NewFs::open(c"tmpfs")?;
-    let id = base.to_string();
-    for (key, value) in [("mode", "755"), ("size", "65536k"), ("uid", id.as_str()), ("gid", id.as_str())] {
-        fs.set(key, value)?;
-    }
-    let dev = fs.mount(NOSUID | NOEXEC)?;
-    as_ids(base, || {
-        for (name, major, minor) in DEVICES {
-            let mode = Mode::from_bits_truncate(0o666);
-            mknodat(dev.as_fd(), *name, SFlag::S_IFCHR, mode, makedev(*major, *minor))?;
-        }
-        for (name, target) in LINKS {
-            symlinkat(*target, dev.as_fd(), *name)?;
-        }
-        for name in ["pts", "shm", "mqueue"] {
-            nix::sys::stat::mkdirat(dev.as_fd(), name, Mode::from_bits_truncate(0o755))?;
-        }
-        if console {
-            mknodat(dev.as_fd(), "console", SFlag::S_IFREG, Mode::from_bits_truncate(0o600), 0)?;
-        }
-        Ok(())
-    })?;
-    Ok(dev)
 }

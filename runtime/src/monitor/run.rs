@@ -22,6 +22,7 @@ use nix::{
 use super::{
     connections::{Connections, Subject},
     execs::Execs,
+    join,
     output::Streams,
     prepare, probe,
     protocol::{self, ExitReport, Failure, Made, Reply, Request, Started, Status},
@@ -107,7 +108,8 @@ fn live(server: &OwnedFd) -> Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).stage("remove an old exit file"),
         _ => {}
     }
-    let (mut child, channel) = clone(&spec)?;
+    let joined = join::open(&spec.opened)?;
+    let (mut child, channel) = clone(&spec, &joined)?;
     let mut clamped = Vec::new();
 
     let netns = prepare::namespace(child.pid, "net").stage("open network namespace")?;
@@ -116,10 +118,13 @@ fn live(server: &OwnedFd) -> Result<()> {
     drop(netns);
     fault::point("monitor.cloned").stage("failpoint")?;
 
-    let userns = spec.id_map.map(|map| prepare::map_ids(child.pid, map)).transpose()?;
+    let userns = match (spec.id_map, &joined.user) {
+        (Some(_), Some(user)) => Some(user.try_clone().stage("copy a descriptor")?),
+        (map, _) => map.map(|map| prepare::map_ids(child.pid, map)).transpose()?,
+    };
     tell_init(&channel, init::MAPPED, &[])?;
     clamped.extend(adjust_oom_score(child.pid, spec.process.oom_score_adj));
-    let mounts = prepare::mounts(&spec, userns.as_ref())?;
+    let mounts = prepare::mounts(&spec, userns.as_ref(), joined)?;
     let raw: Vec<_> = mounts.iter().map(AsRawFd::as_raw_fd).collect();
     for some in raw.chunks(packet::MAX_FDS) {
         tell_init(&channel, init::MOUNTS, some)?;
@@ -207,25 +212,37 @@ pub(super) fn open_groups(tasks: &[PathBuf]) -> Result<Vec<OwnedFd>> {
     tasks.iter().map(open).collect::<io::Result<_>>().stage("open control groups")
 }
 
-fn clone(spec: &LaunchSpec) -> Result<(Child, OwnedFd)> {
+fn clone(spec: &LaunchSpec, joined: &join::Joint) -> Result<(Child, OwnedFd)> {
     let tasks = open_groups(&spec.cgroup.tasks)?;
     let unified = spec.cgroup.unified.as_ref().map(File::open).transpose().stage("open control group")?;
     limits::raise(&spec.process.rlimits);
     let (ours, theirs) = packet::pair().stage("make a channel")?;
-    let mut flags = libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-    if spec.network == spec::Network::Own {
-        flags |= libc::CLONE_NEWNET;
+    let flags = new_namespaces(spec);
+    if spec.opened.joins() {
+        let (pid, pidfd) = join::clone_inside(joined, flags, unified.as_ref(), (ours.as_fd(), theirs), tasks, spec)?;
+        return Ok((Child { pid, pidfd, reaped: false }, ours));
     }
-    if spec.id_map.is_some() {
-        flags |= libc::CLONE_NEWUSER;
-    }
-    match process::clone3(flags as u64, unified.as_ref()).stage("clone")? {
+    match process::clone3(flags, unified.as_ref()).stage("clone")? {
         Cloned::Child => {
             drop((ours, unified));
             init::run(spec, theirs, tasks)
         }
         Cloned::Parent { pid, pidfd } => Ok((Child { pid, pidfd, reaped: false }, ours)),
     }
+}
+
+/// The namespaces it gets of its own, as flags of clone(2).
+fn new_namespaces(spec: &LaunchSpec) -> u64 {
+    let opened = &spec.opened;
+    let wanted = [
+        (true, libc::CLONE_NEWNS),
+        (opened.pid == spec::Shared::Own, libc::CLONE_NEWPID),
+        (opened.ipc == spec::Shared::Own, libc::CLONE_NEWIPC),
+        (!opened.host_uts, libc::CLONE_NEWUTS),
+        (spec.network == spec::Network::Own, libc::CLONE_NEWNET),
+        (spec.id_map.is_some() && opened.user.is_none(), libc::CLONE_NEWUSER),
+    ];
+    wanted.iter().filter(|(is_new, _)| *is_new).fold(0, |flags, (_, flag)| flags | *flag as u64)
 }
 
 /// What was clamped, in words.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ContainerMount, ContainerPort, HealthCheck, Limits, PortBinding, RestartPolicy, Rlimit, VolumesFrom,
+    ContainerMount, ContainerPort, HealthCheck, Isolation, Limits, PortBinding, RestartPolicy, Rlimit, VolumesFrom,
 };
 
 /// Which network a container gets.
@@ -168,6 +168,9 @@ pub struct CreateContainer {
     /// How it is asked whether it is well; the image's way when `None`.
     #[serde(default)]
     pub health: Option<HealthCheck>,
+    /// How far it is opened to the host or to another container.
+    #[serde(default)]
+    pub isolation: Isolation,
 }
 
 /// Which of a container's log a reader wants.

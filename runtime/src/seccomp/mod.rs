@@ -4,6 +4,7 @@
 //! halves, which makes a program of a few hundred instructions of which about ten run per call; the kernel loads it in a
 //! fraction of the time of a linear one. It must know nothing of containers.
 
+pub mod custom;
 mod numbers;
 mod profile;
 
@@ -45,16 +46,18 @@ const AT_NUMBER: u32 = 0;
 const AT_ARCHITECTURE: u32 = 4;
 const AT_ARGUMENTS: u32 = 16;
 
-/// An architecture whose calls can be made: its kernel name and which column has its numbers.
+/// An architecture whose calls can be made: its kernel name, profiles' name of it, and which column has its numbers.
 #[derive(Clone, Copy)]
 struct Abi {
     audit: u32,
+    name: &'static str,
+    go: &'static str,
     number: fn(&(&str, u16, u16, u16)) -> u16,
 }
 
-const X86_64: Abi = Abi { audit: 0xc000_003e, number: |row| row.1 };
-const I386: Abi = Abi { audit: 0x4000_0003, number: |row| row.2 };
-const AARCH64: Abi = Abi { audit: 0xc000_00b7, number: |row| row.3 };
+const X86_64: Abi = Abi { audit: 0xc000_003e, name: "SCMP_ARCH_X86_64", go: "amd64", number: |row| row.1 };
+const I386: Abi = Abi { audit: 0x4000_0003, name: "SCMP_ARCH_X86", go: "x86", number: |row| row.2 };
+const AARCH64: Abi = Abi { audit: 0xc000_00b7, name: "SCMP_ARCH_AARCH64", go: "arm64", number: |row| row.3 };
 
 /// Those of this machine.
 fn native() -> &'static [Abi] {
@@ -95,10 +98,15 @@ fn refuse(errno: u16) -> Instruction {
 }
 
 fn compile(abis: &[Abi], capabilities: u64) -> Vec<Instruction> {
+    joined(abis, |abi| search(&ranges(abi, capabilities), &leaf))
+}
+
+/// One program of the code for each architecture, which begins with the number loaded.
+fn joined(abis: &[Abi], code: impl Fn(Abi) -> Vec<Instruction>) -> Vec<Instruction> {
     let mut program = vec![plain(LOAD, AT_ARCHITECTURE)];
     for abi in abis {
         let mut section = vec![plain(LOAD, AT_NUMBER)];
-        section.extend(search(&ranges(*abi, capabilities)));
+        section.extend(code(*abi));
         // Another architecture: over the jump, which leads over the section.
         program.push(Instruction { code: IF_EQUAL, yes: 1, no: 0, value: abi.audit });
         program.push(plain(JUMP, section.len() as u32));
@@ -129,12 +137,12 @@ fn ranges(abi: Abi, capabilities: u64) -> Vec<(u32, Action)> {
 }
 
 /// Code that finds the range a number is in.
-fn search(ranges: &[(u32, Action)]) -> Vec<Instruction> {
-    if let [(_, action)] = ranges {
-        return leaf(*action);
+fn search<T>(ranges: &[(u32, T)], leaf: &impl Fn(&T) -> Vec<Instruction>) -> Vec<Instruction> {
+    if let [(_, one)] = ranges {
+        return leaf(one);
     }
     let (low, high) = ranges.split_at(ranges.len() / 2);
-    let (low, high) = (search(low), search(high));
+    let (low, high) = (search(low, leaf), search(high, leaf));
     let start = ranges[ranges.len() / 2].0;
     let mut code = Vec::with_capacity(low.len() + high.len() + 2);
     if let Ok(skip) = u8::try_from(low.len()) {
@@ -148,8 +156,8 @@ fn search(ranges: &[(u32, Action)]) -> Vec<Instruction> {
     code
 }
 
-fn leaf(action: Action) -> Vec<Instruction> {
-    match action {
+fn leaf(action: &Action) -> Vec<Instruction> {
+    match *action {
         Action::Allow => vec![plain(RETURN, ALLOW)],
         Action::Errno(errno) => vec![refuse(errno)],
         Action::AllowIf { argument, any } => {
@@ -187,7 +195,7 @@ mod tests {
     use super::*;
 
     /// Runs a program as the kernel does; returns the verdict and how many instructions it took.
-    fn run(program: &[Instruction], audit: u32, number: u32, arguments: [u64; 6]) -> (u32, usize) {
+    pub(super) fn run(program: &[Instruction], audit: u32, number: u32, arguments: [u64; 6]) -> (u32, usize) {
         let load = |at: u32| match at {
             AT_NUMBER => number,
             AT_ARCHITECTURE => audit,

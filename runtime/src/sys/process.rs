@@ -4,7 +4,7 @@
 use std::{
     ffi::CStr,
     io,
-    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
 use super::check;
@@ -27,6 +27,15 @@ pub enum Cloned {
 /// Only a process with one thread may call this: the child goes on with ordinary code, and a lock that another thread
 /// held would stay locked in it for ever. The call fails with `EBUSY` when there are more.
 pub fn clone3(flags: u64, into_cgroup: Option<&impl AsFd>) -> io::Result<Cloned> {
+    clone(flags, libc::SIGCHLD as u64, into_cgroup.map(AsFd::as_fd))
+}
+
+/// [`clone3`] of a process whose parent is the caller's parent (`CLONE_PARENT`).
+pub fn clone3_sibling(flags: u64) -> io::Result<Cloned> {
+    clone(flags | libc::CLONE_PARENT as u64, 0, None)
+}
+
+fn clone(flags: u64, exit_signal: u64, into_cgroup: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::Error::from_raw_os_error(libc::EBUSY));
     }
@@ -35,10 +44,10 @@ pub fn clone3(flags: u64, into_cgroup: Option<&impl AsFd>) -> io::Result<Cloned>
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = flags | libc::CLONE_PIDFD as u64;
     args.pidfd = std::ptr::from_mut(&mut pidfd) as u64;
-    args.exit_signal = libc::SIGCHLD as u64;
+    args.exit_signal = exit_signal;
     if let Some(cgroup) = into_cgroup {
         args.flags |= 0x2_0000_0000;
-        args.cgroup = cgroup.as_fd().as_raw_fd() as u64;
+        args.cgroup = cgroup.as_raw_fd() as u64;
     }
     // SAFETY: the arguments outlive the call; memory is copied, not shared, and there is one thread (checked above),
     // so the child is in the same state as the parent.

@@ -29,6 +29,8 @@ use super::{
 };
 use crate::{app::App, auth::actor::Actor, ops};
 
+mod isolation;
+
 /// The largest body that is read.
 const BODY_BYTES: usize = 8 << 20;
 
@@ -39,14 +41,7 @@ const NOT_OF_CONFIG: &[(&str, &[&str], &str)] = &[("MacAddress", &[], "choosing 
 const NOT_OF_HOST: &[(&str, &[&str], &str)] = &[
     ("VolumeDriver", &["local"], "volume drivers"),
     ("Links", &[], "links to other containers (--link)"),
-    ("Privileged", &[], "privileged containers (--privileged)"),
-    ("Devices", &[], "host devices (--device)"),
     ("DeviceRequests", &[], "device requests (--gpus)"),
-    ("DeviceCgroupRules", &[], "device rules (--device-cgroup-rule)"),
-    ("PidMode", &["private"], "sharing process namespaces (--pid)"),
-    ("IpcMode", &["private"], "sharing IPC namespaces (--ipc)"),
-    ("UTSMode", &["private"], "the host's UTS namespace (--uts)"),
-    ("CgroupnsMode", &["private"], "the host's cgroup namespace (--cgroupns)"),
     ("Cgroup", &[], "joining another container's cgroup"),
     ("CgroupParent", &[], "choosing the parent cgroup (--cgroup-parent)"),
     ("Isolation", &["default"], "isolation technologies (--isolation)"),
@@ -138,14 +133,9 @@ fn request(body: Body, name: Option<&str>, platform: Option<&str>) -> Result<Cre
 }
 
 /// The part of the request that `HostConfig` says.
-fn from_host(host: HostConfig) -> Result<CreateContainer> {
+fn from_host(mut host: HostConfig) -> Result<CreateContainer> {
     refuse(&host.rest, NOT_OF_HOST)?;
-    // An empty list here means that nothing is hidden; only `null` means the usual.
-    for name in ["MaskedPaths", "ReadonlyPaths"] {
-        if host.rest.0.get(name).is_some_and(|paths| !paths.is_null()) {
-            return Err(missing("changing which system paths are hidden (--security-opt systempaths)"));
-        }
-    }
+    let isolation = isolation::read(&mut host)?;
     let (limits, restart) = (life::limits(&host)?, life::restart(&host)?);
     let userns = match host.userns_mode.as_deref() {
         None | Some("" | "private") => UserNamespace::Mapped,
@@ -153,6 +143,7 @@ fn from_host(host: HostConfig) -> Result<CreateContainer> {
         Some(mode) => return Err(Failure::invalid(format!("invalid USER mode: {mode}"))),
     };
     let mut made = CreateContainer {
+        isolation,
         group_add: host.group_add.unwrap_or_default(),
         ports: bindings(host.port_bindings.unwrap_or_default())?,
         publish_all: host.publish_all_ports.unwrap_or_default(),
@@ -200,10 +191,15 @@ fn security(made: &mut CreateContainer, option: &str) -> Result<()> {
         ("no-new-privileges", "false") => made.no_new_privileges = false,
         ("seccomp", "unconfined") => made.seccomp = SeccompProfile::Unconfined,
         ("seccomp", "builtin" | "default") => made.seccomp = SeccompProfile::Default,
-        ("seccomp", _) => return Err(missing("other seccomp profiles than the default one and none")),
+        ("seccomp", profile) => made.isolation.seccomp_profile = Some(profile.to_owned()),
+        // The client sends the two lists as well.
+        ("systempaths", "unconfined") => {
+            made.isolation.masked_paths = Some(Vec::new());
+            made.isolation.readonly_paths = Some(Vec::new());
+        }
         // There is no such confinement, so to ask for none is to ask for what is.
         ("apparmor", "unconfined") | ("label", "disable") => {}
-        ("apparmor" | "label" | "systempaths" | "writable-cgroups" | "credentialspec", _) => {
+        ("apparmor" | "label" | "writable-cgroups" | "credentialspec", _) => {
             return Err(missing(&format!("the security option {option:?}")));
         }
         _ => return Err(Failure::invalid(format!("invalid --security-opt 2: {option:?}"))),
@@ -460,20 +456,11 @@ mod tests {
     fn what_is_not_there_is_refused_by_name() {
         for (host, words) in [
             (json!({"Links": ["a:b"]}), "links"),
-            (json!({"Devices": [{"PathOnHost": "/dev/fuse"}]}), "host devices"),
-            (json!({"Privileged": true}), "privileged"),
-            (json!({"PidMode": "host"}), "--pid"),
-            (json!({"IpcMode": "host"}), "--ipc"),
-            (json!({"IpcMode": "shareable"}), "--ipc"),
-            (json!({"UTSMode": "host"}), "--uts"),
-            (json!({"CgroupnsMode": "host"}), "--cgroupns"),
             (json!({"NetworkMode": "host"}), r#"network "host""#),
             (json!({"NetworkMode": "container:abc"}), "container:abc"),
             (json!({"LogConfig": {"Type": "syslog"}}), "log driver"),
             (json!({"LogConfig": {"Type": "json-file", "Config": {"labels": "a"}}}), "log option"),
-            (json!({"SecurityOpt": ["seccomp={\"x\":1}"]}), "seccomp profiles"),
             (json!({"SecurityOpt": ["apparmor=strict"]}), "apparmor=strict"),
-            (json!({"MaskedPaths": []}), "hidden"),
             (json!({"Runtime": "runc"}), "--runtime"),
             (json!({"DeviceRequests": [{"Count": -1}]}), "--gpus"),
             (json!({"PortBindings": {"80/tcp": [{"HostIp": "::1", "HostPort": "1"}]}}), "IPv6"),

@@ -7,7 +7,10 @@ use runtime::{
     Attachment, Outflow,
     digest::ImageId,
     error::Result,
-    request::{AttachContainer, CommitContainer, CreateContainer, LogQuery, WaitCondition},
+    request::{
+        AttachContainer, CommitContainer, CreateContainer, IpcMode, LogQuery, PidMode, SeccompProfile, UserNamespace,
+        WaitCondition,
+    },
     view::{Change, ContainerSize, ContainerView, Created, Exit, LogEvent, ProcessTable, Stats},
 };
 use serde_json::json;
@@ -67,11 +70,36 @@ pub async fn size(app: &App, actor: &Actor, name: &str) -> Result<ContainerSize>
 pub async fn create(app: &App, actor: &Actor, mut request: CreateContainer) -> Result<Created> {
     let object = request.name.clone().unwrap_or_default();
     let need = volumes::need(app, actor, &mut request);
-    let detail = json!({ "image": request.image, "mounts": volumes::told(&request) });
+    let openings = openings(&request);
+    let mut detail = json!({ "image": request.image, "mounts": volumes::told(&request) });
+    if !openings.is_empty() {
+        detail["opened"] = json!(openings);
+    }
     let act = Act { action: "container.create", object, detail };
     let engine = app.engine.clone();
     let create = |leave| async move { engine.create(request, leave).await }.boxed();
+    let need = if openings.is_empty() { need } else { Right::Administer };
     audited_with_leave(app, actor, need, act, create).await
+}
+
+/// What a request opens to the host or to another container, each in one word; to ask for any of it takes an administrator.
+pub fn openings(request: &CreateContainer) -> Vec<&'static str> {
+    let isolation = &request.isolation;
+    let opened = [
+        ("privileged", isolation.privileged),
+        ("host-users", request.userns == UserNamespace::Host),
+        ("devices", !isolation.devices.is_empty() || !isolation.device_rules.is_empty()),
+        ("host-processes", isolation.pid == PidMode::Host),
+        ("shared-processes", isolation.pid.other().is_some()),
+        ("host-ipc", isolation.ipc == IpcMode::Host),
+        ("shared-ipc", isolation.ipc.other().is_some()),
+        ("host-name", isolation.host_uts),
+        ("host-cgroups", isolation.host_cgroups),
+        ("no-seccomp", request.seccomp == SeccompProfile::Unconfined),
+        ("own-seccomp", isolation.seccomp_profile.is_some()),
+        ("system-paths", isolation.masked_paths.is_some() || isolation.readonly_paths.is_some()),
+    ];
+    opened.into_iter().filter(|(_, is_opened)| *is_opened).map(|(word, _)| word).collect()
 }
 
 /// The name of what was asked for by name or id, for the record; what is asked for where there is none.

@@ -8,7 +8,7 @@ use axum::{
 use jiff::Timestamp;
 use runtime::{
     error::ErrorKind,
-    request::NetworkMode,
+    request::{CreateContainer, NetworkMode},
     view::{ContainerState, ContainerView, ProcessTable},
 };
 
@@ -131,6 +131,26 @@ pub fn tiles(history: &[Usage], view: &ContainerView, t: Texts) -> Vec<Tile> {
     ]
 }
 
+/// What it is opened to, in words.
+fn opened(request: &CreateContainer, t: Texts) -> Vec<String> {
+    let words = ops::containers::openings(request);
+    let key = |word: &str| match word {
+        "privileged" => "opened-privileged",
+        "host-users" => "opened-host-users",
+        "devices" => "opened-devices",
+        "host-processes" => "opened-host-processes",
+        "shared-processes" => "opened-shared-processes",
+        "host-ipc" => "opened-host-ipc",
+        "shared-ipc" => "opened-shared-ipc",
+        "host-name" => "opened-host-name",
+        "host-cgroups" => "opened-host-cgroups",
+        "no-seccomp" => "opened-no-seccomp",
+        "own-seccomp" => "opened-own-seccomp",
+        _ => "opened-system-paths",
+    };
+    words.into_iter().map(|word| t.get(key(word))).collect()
+}
+
 /// A line of the audit record about this container.
 pub struct Happened {
     when: When,
@@ -160,6 +180,7 @@ pub struct OverviewPage {
     t: Texts,
     head: Head,
     trouble: Option<(String, String)>,
+    opened: Vec<String>,
     tiles: Vec<Tile>,
     endpoint: Option<(String, String, String)>,
     ports: String,
@@ -231,6 +252,7 @@ impl OverviewPage {
         Self {
             head: Head::new(view, t, now, "overview"),
             trouble,
+            opened: opened(request, t),
             tiles: if view.state.is_running() { tiles(history, view, t) } else { Vec::new() },
             endpoint: view
                 .endpoint

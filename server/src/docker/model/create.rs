@@ -96,6 +96,16 @@ pub(in crate::docker) struct HostConfig {
     pub binds: Option<Vec<String>>,
     pub mounts: Option<Vec<super::volume::MountBody>>,
     pub volumes_from: Option<Vec<String>>,
+    pub privileged: Option<bool>,
+    pub devices: Option<Vec<Device>>,
+    pub device_cgroup_rules: Option<Vec<String>>,
+    pub pid_mode: Option<String>,
+    pub ipc_mode: Option<String>,
+    #[serde(rename = "UTSMode")]
+    pub uts_mode: Option<String>,
+    pub cgroupns_mode: Option<String>,
+    pub masked_paths: Option<Vec<String>>,
+    pub readonly_paths: Option<Vec<String>>,
     #[serde(flatten)]
     pub more: MoreLimits,
     #[serde(flatten)]
@@ -136,6 +146,15 @@ pub(in crate::docker) struct Ulimit {
     pub soft: i64,
     #[serde(default)]
     pub hard: i64,
+}
+
+/// A device node of the host.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(in crate::docker) struct Device {
+    pub path_on_host: String,
+    pub path_in_container: String,
+    pub cgroup_permissions: String,
 }
 
 /// Which networks, and how.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
+    isolation::Isolation,
     life,
     network::{HostPort, name},
     volume::said_back,
@@ -31,7 +32,7 @@ pub(in crate::docker) struct HostConfig<'a> {
     group_add: Option<&'a [String]>,
     oom_score_adj: i32,
     readonly_rootfs: bool,
-    security_opt: Option<Vec<&'static str>>,
+    security_opt: Option<Vec<String>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tmpfs: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -53,6 +54,8 @@ pub(in crate::docker) struct HostConfig<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     mounts: Vec<Value>,
     volumes_from: Option<Vec<String>>,
+    #[serde(flatten)]
+    isolation: Isolation<'a>,
     /// What is the same for every container.
     #[serde(flatten)]
     fixed: Map<String, Value>,
@@ -67,10 +70,13 @@ impl<'a> HostConfig<'a> {
         let limit = |value: u64| i64::try_from(value).unwrap_or(-1);
         let mut security = Vec::new();
         if request.no_new_privileges {
-            security.push("no-new-privileges");
+            security.push("no-new-privileges".to_owned());
         }
         if request.seccomp == SeccompProfile::Unconfined {
-            security.push("seccomp=unconfined");
+            security.push("seccomp=unconfined".to_owned());
+        }
+        if let Some(profile) = &request.isolation.seccomp_profile {
+            security.push(format!("seccomp={profile}"));
         }
         Self {
             network_mode: name(request.network),
@@ -119,6 +125,7 @@ impl<'a> HostConfig<'a> {
             mounts: request.mounts.iter().filter(|mount| mount.spelled.is_none()).map(said_back).collect(),
             volumes_from: Some(request.volumes_from.iter().map(from_other).collect())
                 .filter(|list: &Vec<_>| !list.is_empty()),
+            isolation: Isolation::of(&request.isolation),
             fixed: {
                 let mut fields = fixed();
                 life::limits(&mut fields, request);
@@ -145,11 +152,9 @@ fn from_other(from: &VolumesFrom) -> String {
 
 fn fixed() -> Map<String, Value> {
     let fixed = json!({
-        "ContainerIDFile": "", "VolumeDriver": "", "ConsoleSize": [0, 0], "CgroupnsMode": "private",
-        "IpcMode": "private", "Cgroup": "", "Links": null, "PidMode": "", "Privileged": false, "UTSMode": "",
+        "ContainerIDFile": "", "VolumeDriver": "", "ConsoleSize": [0, 0], "Cgroup": "", "Links": null,
         "Runtime": "darsena", "Isolation": "", "CgroupParent": "",
-        "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0,
-        "Devices": [], "DeviceCgroupRules": null, "DeviceRequests": null,
+        "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0, "DeviceRequests": null,
          "CpuCount": 0, "CpuPercent": 0, "IOMaximumIOps": 0, "IOMaximumBandwidth": 0,
     });
     match fixed {

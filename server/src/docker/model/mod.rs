@@ -13,6 +13,7 @@ pub(super) mod health;
 pub(super) mod host_config;
 pub(super) mod image;
 pub(super) mod inspect;
+pub(super) mod isolation;
 pub(super) mod life;
 pub(super) mod network;
 pub(super) mod progress;
