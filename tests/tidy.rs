@@ -16,7 +16,7 @@ use serde_json::Value;
 /// Rooms of `runtime`, lowest layer first. A room imports rooms of lower layers; in the layers of `STRANGERS` the rooms
 /// of one layer don't know each other.
 const LAYERS: &[&[&str]] = &[
-    &["error", "id", "digest", "reference", "oci", "paths", "request", "spec", "view"],
+    &["error", "id", "digest", "reference", "oci", "paths", "request", "spec", "names", "view"],
     &["sys", "durable", "undo", "fault", "meter"],
     &[
         "content",
@@ -31,7 +31,7 @@ const LAYERS: &[&[&str]] = &[
         "registry",
         "repositories",
     ],
-    &["container", "init", "monitor"],
+    &["container", "init", "monitor", "resolver"],
     &["build", "gc", "events"],
     &["engine"],
 ];

@@ -107,6 +107,42 @@ impl fmt::Display for ExecId {
     }
 }
 
+/// A network's id: 64 lower-case hex digits, made like a container's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NetworkId(ContainerId);
+
+impl NetworkId {
+    /// A new id from the kernel's random source.
+    pub fn random() -> Self {
+        Self(ContainerId::random())
+    }
+
+    /// All 64 digits.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The first 12 digits, as people see it.
+    pub fn short(&self) -> &str {
+        self.0.short()
+    }
+}
+
+impl FromStr for NetworkId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        text.parse().map(Self).map_err(|error: ParseIdError| ParseIdError { wanted: "network id", ..error })
+    }
+}
+
+impl fmt::Display for NetworkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Lower-case hex of some bytes.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;

@@ -3,7 +3,7 @@
 //! It knows nothing of HTTP serving, users or SQLite. The map, lowest layer first; a layer imports lower ones only:
 //!
 //! - **L0 words** (pure): [`error`], [`id`], [`digest`], [`reference`](mod@reference), [`oci`], [`request`], [`view`],
-//!   [`spec`], [`paths`]
+//!   [`spec`], [`names`], [`paths`]
 //! - **L1 ground** (sync): [`sys`] (every unsafe block), [`durable`], [`undo`], [`fault`], [`meter`]
 //! - **L2 stores and devices** (sync but for the registry client; siblings don't know each other): [`content`],
 //!   [`snapshot`], [`image`], [`volume`], [`repositories`], [`lease`], [`network`], [`cgroup`], [`seccomp`], [`logs`], [`registry`]
@@ -18,6 +18,7 @@ pub mod id;
 pub mod init;
 pub mod logs;
 pub mod monitor;
+pub mod names;
 pub mod spec;
 pub mod sys;
 

@@ -11,18 +11,19 @@
 //!   images/<hex>.json         image records, named by image id
 //!   references.json           names to images
 //!   containers/.tmp-<id>/     being filled by `create`
-//!   containers/<id>/          record.json, status.json, hostname, hosts, resolv.conf
+//!   containers/<id>/          record.json, status.json, networks.json, hostname, hosts, resolv.conf
 //!     rootfs/upper, rootfs/work      writable layer
 //!     log/                    segments and index
 //!     exit                    written by the monitor when the process ended
 //!   scratch/<name>/           upper, work: folders being written for a build; swept at start
-//!   network/leases.json       addresses
+//!   network/                  addresses of the default network; network/<id>/ a folder for each other one
 //!   volumes/<name>/           volume.json; data/ its files; filling while an image's files are copied there
 //!   volumes/.tmp-*, .new-<container id>.json   being made; volumes that go should their container not be there
 //!   builds/cache/<hex>.json   results of build steps; builds/mounts/<hex>/ cache mounts; builds/work/* running builds
 //!   trash/                    what was removed and is still being unlinked
 //! <run root>/                 0700, tmpfs on most hosts, gone after a reboot
 //!   c/<first 16 of id>/       sock (the monitor's), state of one running container
+//!   names/<network id>        who is called what there
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -239,6 +240,16 @@ impl Paths {
     /// The network's own state.
     pub fn network(&self) -> PathBuf {
         self.data.join("network")
+    }
+
+    /// The networks a container was connected to and disconnected from since it was made.
+    pub fn container_networks(&self, id: &ContainerId) -> PathBuf {
+        self.container(id).join("networks.json")
+    }
+
+    /// Who is called what, a file for each network.
+    pub fn names(&self) -> PathBuf {
+        self.run.join("names")
     }
 
     /// Run folders of all containers.

@@ -8,13 +8,14 @@ mod image;
 mod isolation;
 mod life;
 mod limits;
+mod network;
 mod port;
 mod registry;
 mod volume;
 
 pub use build::{BuildImage, BuildNetwork, BuildSource, Secret};
 pub use container::{
-    AttachContainer, CreateContainer, LogLimits, LogQuery, NetworkMode, SeccompProfile, UserNamespace, WaitCondition,
+    AttachContainer, CreateContainer, LogLimits, LogQuery, SeccompProfile, UserNamespace, WaitCondition,
 };
 pub use exec::{AttachExec, ExecContainer};
 pub use health::HealthCheck;
@@ -22,6 +23,7 @@ pub use image::{CommitContainer, ImportImage, PruneImages};
 pub use isolation::{Access, Device, DeviceKind, DeviceRule, IpcMode, Isolation, ParseDeviceError, PidMode};
 pub use life::{DeviceRates, PruneContainers, RestartPolicy, UpdateContainer};
 pub use limits::{DeviceLimit, Limits, Rlimit};
+pub use network::{AddressPool, CreateNetwork, Mac, NetworkAttachment, NetworkMode, ParseMacError};
 pub use port::{ContainerPort, ParsePortError, PortBinding, Protocol};
 pub use registry::{PullImage, PushImage, RegistryAuth};
 pub use volume::{

@@ -168,6 +168,11 @@ pub enum Network {
     /// The engine's. /sys is then the host's, read-only, since a mapped root may not mount one for another's network; it
     /// has no rights over that network either: ports below 1024 are refused to it.
     Host,
+    /// That of a running process, with as few rights.
+    Joined {
+        /// Its id.
+        pid: i32,
+    },
 }
 
 /// Something mounted into the root file system.

@@ -169,6 +169,7 @@ impl World {
             registry_mirrors: Vec::new(),
             insecure_registries: Vec::new(),
             private_sources: true,
+            metadata: false,
             registry_certificates: Vec::new(),
             monitor: fs::read(program).unwrap().leak(),
         };

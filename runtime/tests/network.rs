@@ -16,7 +16,7 @@ use nix::sched::{CloneFlags, unshare};
 use runtime::{
     engine::proxy::Proxy,
     id::ContainerId,
-    network::{AttachRequest, Config, Network, Reservation, warnings},
+    network::{AttachRequest, Config, Network, Place, Reservation, warnings},
     request::PortBinding,
     sys::netns,
     view::Endpoint,
@@ -107,7 +107,7 @@ impl Lab {
     /// Starts a container with servers on 80/tcp, 81/tcp and 53/udp that answer their name and who asks.
     fn start(&self, network: &Network, name: &'static str, ports: &[PortBinding]) -> Container {
         let (id, netns) = (ContainerId::random(), namespace());
-        let request = AttachRequest { container: &id, name, netns: netns.as_fd(), ports };
+        let request = AttachRequest { container: &id, name, netns: netns.as_fd(), ports, place: Place::default() };
         let (endpoint, reservations) = network.attach(&request).expect("attached");
         serve(&netns, name);
         let proxy = self.proxy(reservations, &endpoint);
@@ -362,7 +362,8 @@ fn a_taken_port_is_refused_and_nothing_is_left() {
         let id = ContainerId::random();
         let refused = |ports: &[PortBinding]| {
             let netns = namespace();
-            let request = AttachRequest { container: &id, name: "late", netns: netns.as_fd(), ports };
+            let request =
+                AttachRequest { container: &id, name: "late", netns: netns.as_fd(), ports, place: Place::default() };
             network.attach(&request).expect_err("refused").to_string()
         };
         let start = format!("driver failed programming external connectivity on endpoint late ({id}): ");
@@ -386,7 +387,13 @@ fn a_taken_port_is_refused_and_nothing_is_left() {
         );
         // A namespace that has an eth0 already: the kernel refuses after ports and address were taken.
         let ports = [publish(None, 7070, "70")];
-        let request = AttachRequest { container: &id, name: "late", netns: web.netns.as_fd(), ports: &ports };
+        let request = AttachRequest {
+            container: &id,
+            name: "late",
+            netns: web.netns.as_fd(),
+            ports: &ports,
+            place: Place::default(),
+        };
         network.attach(&request).expect_err("refused");
         assert_eq!(ruleset(), before);
         assert_eq!(container_links(), [web.endpoint.host_interface.as_str()]);
@@ -443,7 +450,13 @@ fn detaching_leaves_nothing_and_other_tables_alone() {
 
         // At once again, while the old link may still be there; with the same address.
         let netns = namespace();
-        let request = AttachRequest { container: &web.id, name: "web", netns: netns.as_fd(), ports: &[] };
+        let request = AttachRequest {
+            container: &web.id,
+            name: "web",
+            netns: netns.as_fd(),
+            ports: &[],
+            place: Place::default(),
+        };
         let (again, _) = network.attach(&request).expect("attached again");
         assert_eq!(again.ip, web.endpoint.ip);
         assert_ne!(again.host_interface, web.endpoint.host_interface);
@@ -587,7 +600,13 @@ fn many_attach_at_once() {
         let namespaces: Vec<_> = (0..40).map(|_| (ContainerId::random(), namespace())).collect();
         let ports = [publish(None, None, "80")];
         let attach = |(id, netns): &(ContainerId, File)| {
-            let request = AttachRequest { container: id, name: "many", netns: netns.as_fd(), ports: &ports };
+            let request = AttachRequest {
+                container: id,
+                name: "many",
+                netns: netns.as_fd(),
+                ports: &ports,
+                place: Place::default(),
+            };
             network.attach(&request).expect("attached")
         };
         let attached: Vec<_> = thread::scope(|scope| {

@@ -60,6 +60,7 @@ async fn open_engine(dir: &Path) -> Engine {
         registry_mirrors: vec![],
         insecure_registries: vec![],
         private_sources: false,
+        metadata: false,
         registry_certificates: vec![],
         monitor,
     };

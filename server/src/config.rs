@@ -85,6 +85,9 @@ pub struct Options {
     /// A folder with certificates by registry host, as /etc/docker/certs.d, which is read too; may be given several times.
     #[arg(long, global = true, env = "DARSENA_REGISTRY_CERTS", value_name = "DIR", value_delimiter = ',')]
     pub registry_certs: Vec<PathBuf>,
+    /// Containers may reach link-local addresses such as a cloud's metadata service (169.254.169.254).
+    #[arg(long, global = true, env = "DARSENA_CONTAINER_METADATA")]
+    pub container_metadata: bool,
     /// The configuration file (TOML).
     #[arg(long, global = true, env = "DARSENA_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -107,6 +110,8 @@ struct File {
     build_private_sources: bool,
     #[serde(default)]
     registry_certs: Vec<PathBuf>,
+    #[serde(default)]
+    container_metadata: bool,
     /// Further names this server answers to; `https://name` where a proxy in front of it speaks https.
     #[serde(default)]
     hosts: Vec<String>,
@@ -140,6 +145,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Host folders that who does not administer may mount too.
     pub bind_roots: Vec<PathBuf>,
+    /// Containers may reach link-local addresses.
+    pub container_metadata: bool,
 }
 
 impl Config {
@@ -179,6 +186,7 @@ impl Config {
             },
             hosts: file.hosts,
             bind_roots: file.bind_roots,
+            container_metadata: options.container_metadata || file.container_metadata,
             run,
         };
         let absolute = |what: &str, path: &Path| {

@@ -86,6 +86,7 @@ fn engine_config(config: &Config) -> runtime::Config {
         private_sources: config.build_private_sources,
         registry_certificates: config.registry_certs.clone(),
         monitor: MONITOR,
+        metadata: config.container_metadata,
     }
 }
 

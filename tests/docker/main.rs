@@ -12,6 +12,7 @@ mod life;
 mod limits;
 mod mounts;
 mod network;
+mod networks;
 mod restarts;
 mod run;
 mod states;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     let suite = network::tests(suite);
     let suite = volumes::tests(suite);
     let suite = mounts::tests(suite);
+    let suite = networks::tests(suite);
     stress::tests(suite).run()
 }
 

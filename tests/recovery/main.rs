@@ -4,6 +4,7 @@
 
 mod killed;
 mod life;
+mod networks;
 mod steps;
 mod volumes;
 
@@ -17,7 +18,7 @@ const IMAGE: &str = "test:1";
 fn main() -> ExitCode {
     let docker = Docker::program();
     let suite = Suite::new(&[&docker.to_string_lossy(), "docker-registry"], prepare);
-    volumes::tests(steps::tests(killed::tests(suite))).run()
+    networks::tests(volumes::tests(steps::tests(killed::tests(suite)))).run()
 }
 
 fn prepare(darsena: &mut Darsena) {

@@ -6,7 +6,7 @@ use harness::{
     image::{Compression, Layer, busybox},
 };
 
-use crate::{IMAGE, inspect, status};
+use crate::{IMAGE, inspect, networks, status};
 
 pub const NAME: &str = "stepped";
 const PULLED: &str = "127.0.0.1:5000/some/image:1";
@@ -42,6 +42,9 @@ const VERBS: &[Verb] = &[
     Verb { steps: "made.", before: with_changed, act: commit, after: committed },
     Verb { steps: "prune.", before: with_loaded, act: prune, after: pruned },
     Verb { steps: "exec.", before: with_running, act: exec, after: execed },
+    Verb { steps: "network.", before: nothing, act: networks::make_and_remove, after: networks::made_or_removed },
+    Verb { steps: "connect.", before: networks::running, act: networks::connect, after: networks::connected },
+    Verb { steps: "disconnect.", before: networks::in_both, act: networks::disconnect, after: networks::disconnected },
 ];
 
 pub fn tests(mut suite: Suite) -> Suite {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::ImageId,
     id::ContainerId,
-    request::{ContainerMount, ContainerPort, CreateContainer, HealthCheck},
+    request::{ContainerMount, ContainerPort, CreateContainer, HealthCheck, NetworkAttachment, NetworkMode},
     view::{ContainerState, ContainerView, Endpoint, Exit, Health},
 };
 
@@ -67,9 +67,23 @@ pub struct Status {
     /// Its health, where it has a check.
     #[serde(default)]
     pub health: Option<Health>,
+    /// Its places in further networks, while it runs.
+    #[serde(default)]
+    pub also: Vec<Endpoint>,
 }
 
 impl Status {
+    /// All its places in networks; the first is its way out.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoint.iter().chain(&self.also)
+    }
+
+    /// It is in no network any more.
+    pub fn unplug(&mut self) {
+        self.endpoint = None;
+        self.also.clear();
+    }
+
     /// Of a container that was never started.
     pub fn created() -> Self {
         Self {
@@ -80,6 +94,7 @@ impl Status {
             past: Vec::new(),
             revision: 0,
             health: None,
+            also: Vec::new(),
         }
     }
 
@@ -122,6 +137,20 @@ pub struct Resolved {
 }
 
 impl Record {
+    /// The networks it was made for: the one of its mode first.
+    pub fn attachments(&self) -> Vec<NetworkAttachment> {
+        let first = match &self.request.network {
+            NetworkMode::Bridge => "bridge",
+            NetworkMode::Named(name) => name,
+            NetworkMode::None | NetworkMode::Host | NetworkMode::Container(_) => return Vec::new(),
+        };
+        let mut all = self.request.networks.clone();
+        let place = all.iter().position(|one| one.network == first).map(|place| all.remove(place));
+        let other = || NetworkAttachment { network: first.to_owned(), ..NetworkAttachment::default() };
+        all.insert(0, place.unwrap_or_else(other));
+        all
+    }
+
     /// What callers see.
     pub fn view(&self, status: &Status, log_path: PathBuf) -> ContainerView {
         ContainerView {
@@ -150,6 +179,8 @@ impl Record {
             exec_ids: Vec::new(),
             health: status.health.clone(),
             health_check: self.resolved.health.clone(),
+            also: status.also.clone(),
+            attachments: self.attachments(),
         }
     }
 }

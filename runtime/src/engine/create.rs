@@ -40,7 +40,7 @@ impl Engine {
     ///
     /// # Errors
     /// No such image, a name in use, or a wrong value, in Docker's words where it has some.
-    pub fn create(&self, mut request: CreateContainer, leave: Leave) -> BoxFuture<'_, Result<Created>> {
+    pub fn create(&self, request: CreateContainer, leave: Leave) -> BoxFuture<'_, Result<Created>> {
         async move {
             if let Some(wanted) = &request.name {
                 name::validate(wanted)?;
@@ -48,6 +48,7 @@ impl Engine {
             let image = self.image(&request.image).await?;
             let hold = self.inner.images.hold(image.summary.id)?;
             platform_fits(&request, &image)?;
+            let mut request = self.with_networks(request)?;
             let id = ContainerId::random();
             let mut resolved = resolve(&id, &request, &image.defaults, HostBounds { cpus: self.inner.host.cpus })?;
             isolation::check(&request, resolved.capabilities)?;

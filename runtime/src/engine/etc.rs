@@ -12,16 +12,30 @@ const FALLBACK_SERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
 /// Names of the files, in the container's folder and in its /etc.
 pub(in crate::engine) const FILES: [&str; 3] = ["hostname", "hosts", "resolv.conf"];
 
+/// What the files tell of a container's networks.
+#[derive(Clone, Debug, Default)]
+pub(in crate::engine) struct Surroundings {
+    /// Its places, the way out first.
+    pub endpoints: Vec<Endpoint>,
+    /// Others it was linked to, with their names.
+    pub links: Vec<(Ipv4Addr, Vec<String>)>,
+    /// It has a resolver of the engine's, at [`RESOLVER`].
+    pub resolver: bool,
+}
+
+/// Where containers find the engine's resolver.
+pub(in crate::engine) const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
+
 /// Writes what is new of the three, in place: they may be bound already.
 ///
 /// # Errors
 /// When the container's folder can't be written.
-pub(in crate::engine) fn write(paths: &Paths, record: &Record, endpoint: Option<&Endpoint>) -> io::Result<()> {
+pub(in crate::engine) fn write(paths: &Paths, record: &Record, around: &Surroundings) -> io::Result<()> {
     let folder = paths.container(&record.id);
     renew(&folder.join("hostname"), &format!("{}\n", record.resolved.hostname))?;
-    renew(&folder.join("hosts"), &hosts(record, endpoint))?;
+    renew(&folder.join("hosts"), &hosts(record, around))?;
     let host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    renew(&folder.join("resolv.conf"), &resolv_conf(record, &host))
+    renew(&folder.join("resolv.conf"), &resolv_conf(record, &host, around.resolver))
 }
 
 /// Emptying a file and writing it again makes the file system write at once; the same text needs none of it.
@@ -37,12 +51,12 @@ pub(in crate::engine) fn path(folder: &Path, file: &str) -> std::path::PathBuf {
     folder.join(file)
 }
 
-fn hosts(record: &Record, endpoint: Option<&Endpoint>) -> String {
+fn hosts(record: &Record, around: &Surroundings) -> String {
     let mut text = String::from(
         "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n\
          ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
     );
-    let gateway = endpoint.map_or(Ipv4Addr::LOCALHOST, |endpoint| endpoint.gateway);
+    let gateway = around.endpoints.first().map_or(Ipv4Addr::LOCALHOST, |endpoint| endpoint.gateway);
     for entry in &record.request.extra_hosts {
         if let Some((name, address)) = entry.split_once([':', '=']) {
             let address = if address == "host-gateway" {
@@ -53,7 +67,10 @@ fn hosts(record: &Record, endpoint: Option<&Endpoint>) -> String {
             let _ = writeln!(text, "{address}\t{name}");
         }
     }
-    if let Some(endpoint) = endpoint {
+    for (address, names) in &around.links {
+        let _ = writeln!(text, "{address}\t{}", names.join(" "));
+    }
+    for endpoint in &around.endpoints {
         let name = &record.resolved.hostname;
         let _ = match &record.request.domainname {
             Some(domain) if !domain.is_empty() => writeln!(text, "{}\t{name}.{domain} {name}", endpoint.ip),
@@ -63,22 +80,29 @@ fn hosts(record: &Record, endpoint: Option<&Endpoint>) -> String {
     text
 }
 
-fn resolv_conf(record: &Record, host: &str) -> String {
-    let words = |key: &str| {
-        let lines =
-            host.lines().filter_map(|line| line.trim().strip_prefix(key)).filter(|rest| rest.starts_with([' ', '\t']));
-        lines.map(|rest| rest.trim().to_owned()).collect::<Vec<_>>()
-    };
-    let request = &record.request;
-    let mut servers = request.dns.clone();
+/// The name servers for a container: those asked for, else the host's but for those on its own loopback.
+fn servers(record: &Record, host: &str) -> Vec<String> {
+    let mut servers = record.request.dns.clone();
     if servers.is_empty() {
-        servers = words("nameserver").into_iter().filter(|ip| !ip.starts_with("127.") && ip != "::1").collect();
+        servers = words(host, "nameserver").into_iter().filter(|ip| !ip.starts_with("127.") && ip != "::1").collect();
     }
     if servers.is_empty() {
         servers = FALLBACK_SERVERS.map(str::to_owned).to_vec();
     }
+    servers
+}
+
+fn words(host: &str, key: &str) -> Vec<String> {
+    let lines =
+        host.lines().filter_map(|line| line.trim().strip_prefix(key)).filter(|rest| rest.starts_with([' ', '\t']));
+    lines.map(|rest| rest.trim().to_owned()).collect()
+}
+
+fn resolv_conf(record: &Record, host: &str, resolver: bool) -> String {
+    let request = &record.request;
+    let servers = if resolver { vec![RESOLVER.to_string()] } else { servers(record, host) };
     let pick = |asked: &[String], key| {
-        if asked.is_empty() { words(key).last().cloned().unwrap_or_default() } else { asked.join(" ") }
+        if asked.is_empty() { words(host, key).last().cloned().unwrap_or_default() } else { asked.join(" ") }
     };
     let (search, options) = (pick(&request.dns_search, "search"), pick(&request.dns_options, "options"));
     let mut text = String::new();
@@ -88,8 +112,10 @@ fn resolv_conf(record: &Record, host: &str) -> String {
     if !search.is_empty() && search != "." {
         let _ = writeln!(text, "search {search}");
     }
+    // Names without a dot are answered without asking with the search domains first.
+    let options = if resolver && !options.contains("ndots:") { format!("{options} ndots:0") } else { options };
     if !options.is_empty() {
-        let _ = writeln!(text, "options {options}");
+        let _ = writeln!(text, "options {}", options.trim());
     }
     text
 }
@@ -117,9 +143,9 @@ mod tests {
     #[test]
     fn loopback_name_servers_of_the_host_are_not_handed_on() {
         let host = "# by hand\nnameserver 127.0.0.53\nsearch example.org\noptions edns0\n";
-        let text = resolv_conf(&record(CreateContainer::default()), host);
+        let text = resolv_conf(&record(CreateContainer::default()), host, false);
         assert_eq!(text, "nameserver 8.8.8.8\nnameserver 8.8.4.4\nsearch example.org\noptions edns0\n");
-        let text = resolv_conf(&record(CreateContainer::default()), "nameserver 192.0.2.1\n");
+        let text = resolv_conf(&record(CreateContainer::default()), "nameserver 192.0.2.1\n", false);
         assert_eq!(text, "nameserver 192.0.2.1\n");
     }
 
@@ -131,7 +157,10 @@ mod tests {
             dns_options: vec!["ndots:2".into()],
             ..Default::default()
         };
-        assert_eq!(resolv_conf(&record(request), "search example.org\n"), "nameserver 192.0.2.9\noptions ndots:2\n");
+        let record = record(request);
+        let host = "search example.org\n";
+        assert_eq!(resolv_conf(&record, host, false), "nameserver 192.0.2.9\noptions ndots:2\n");
+        assert_eq!(resolv_conf(&record, host, true), "nameserver 127.0.0.11\noptions ndots:2\n");
     }
 
     #[test]
@@ -148,8 +177,18 @@ mod tests {
             mac: String::new(),
             host_interface: String::new(),
             ports: vec![],
+            network_id: None,
+            interface: String::new(),
+            names: vec![],
+            id: String::new(),
         };
-        let text = hosts(&record(request), Some(&endpoint));
-        assert!(text.ends_with("192.0.2.7\tdb\n172.30.0.1\tup\n172.30.0.2\tweb\n"), "{text}");
+        let around = Surroundings {
+            endpoints: vec![endpoint],
+            links: vec![(Ipv4Addr::new(172, 30, 0, 9), vec!["store".into(), "db1".into()])],
+            resolver: false,
+        };
+        let text = hosts(&record(request), &around);
+        let end = "192.0.2.7\tdb\n172.30.0.1\tup\n172.30.0.9\tstore db1\n172.30.0.2\tweb\n";
+        assert!(text.ends_with(end), "{text}");
     }
 }

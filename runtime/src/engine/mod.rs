@@ -34,6 +34,7 @@ mod build;
 mod build_cache;
 mod check;
 mod commit;
+mod connect;
 mod create;
 mod current;
 mod etc;
@@ -51,8 +52,10 @@ mod load;
 mod logs;
 mod made;
 mod mounts;
+mod networks;
 mod outflow;
 mod pause;
+mod plumb;
 pub mod proxy;
 mod prune;
 mod prune_containers;
@@ -105,6 +108,8 @@ pub struct Config {
     pub registry_certificates: Vec<PathBuf>,
     /// The monitor's program, to be run from a sealed memory file.
     pub monitor: &'static [u8],
+    /// Containers may reach link-local addresses, a cloud's metadata service among them.
+    pub metadata: bool,
 }
 
 /// The engine; cheap to clone.
@@ -192,7 +197,8 @@ impl Engine {
     fn view(&self, container: &Container) -> ContainerView {
         let view = container.current().view(&container.status(), self.inner.paths.log(container.id()));
         let exec_ids = self.inner.execs.of(container.id());
-        ContainerView { volumes_path: self.inner.paths.volumes(), exec_ids, ..view }
+        let attachments = container.attachments();
+        ContainerView { volumes_path: self.inner.paths.volumes(), exec_ids, attachments, ..view }
     }
 
     /// Writes the status beside the record, unless a newer one is there already (see [`crate::container::record`]).

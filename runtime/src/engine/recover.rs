@@ -76,6 +76,7 @@ impl Engine {
                     &paths.scratch(),
                     paths.run_root(),
                     &paths.run_containers(),
+                    &paths.names(),
                 ] {
                     durable::create_dir(folder)?;
                 }
@@ -98,11 +99,16 @@ impl Engine {
                     insecure: host_config.insecure_registries,
                     ..registry::Config::default()
                 };
+                let networks = network::Config {
+                    names: Some(paths.names()),
+                    metadata: host_config.metadata,
+                    ..network::Config::default()
+                };
                 let failed = |error: io::Error| Error::internal("the engine can't be started", error);
                 let inner = Inner {
                     images: Images::open(paths.clone(), registry, &in_use)?,
                     volumes,
-                    network: Network::open(paths.network(), network::Config::default())?,
+                    network: Network::open(paths.network(), networks)?,
                     cgroups: cgroup::Layout::detect()?,
                     cgroup_parent: cgroup_name(&paths),
                     launcher: Launcher::new(host_config.monitor).map_err(failed)?,
@@ -130,13 +136,17 @@ impl Engine {
             let mut adopted = Vec::new();
             for (record, status) in records {
                 let container = Arc::new(Container::new(record, status));
+                engine.remember_networks(&container);
                 engine.inner.table.insert(Arc::clone(&container));
-                if let Some(endpoint) = engine.adopt(&container).await {
-                    adopted.push((container, endpoint));
+                if let Some(endpoints) = engine.adopt(&container).await {
+                    adopted.push((container, endpoints));
                 }
             }
             engine.sweep(&paths, &adopted).await?;
             engine.reconnect(&adopted).await;
+            for (container, _) in &adopted {
+                engine.complete_networks(container).await;
+            }
             for container in engine.inner.table.all() {
                 if container.state().is_running() {
                     engine.watch(container);
@@ -158,8 +168,8 @@ impl Engine {
         let _ = self.inner.cgroups.remove_parent(&self.inner.cgroup_parent);
     }
 
-    /// Finds out what became of one container while no engine looked. Answers its endpoint when it runs in a network.
-    async fn adopt(&self, container: &Arc<Container>) -> Option<Option<Endpoint>> {
+    /// Finds out what became of one container while no engine looked. Answers its endpoints when it runs.
+    async fn adopt(&self, container: &Arc<Container>) -> Option<Vec<Endpoint>> {
         let paths = &self.inner.paths;
         let id = container.id();
         if let Some((client, running)) = self.answering(container).await {
@@ -172,7 +182,7 @@ impl Engine {
             self.note(container, status.clone()).await;
             tracing::info!(container = container.record.name, pid = running.pid, "goes on running");
             self.adopt_execs(container).await;
-            return Some(status.endpoint);
+            return Some(Self::endpoints_to_keep(container, &status));
         }
         let report = left_behind(&paths.exit(id));
         let before = container.status();
@@ -192,7 +202,7 @@ impl Engine {
             let status = container.set_status(|status| {
                 status.remember(&exit);
                 status.state = ContainerState::Exited(exit);
-                status.endpoint = None;
+                status.unplug();
             });
             container.life.send_modify(|life| {
                 if let ContainerState::Exited(exit) = &status.state {
@@ -200,9 +210,9 @@ impl Engine {
                 }
             });
             self.note(container, status).await;
-        } else if before.endpoint.is_some() {
+        } else if before.endpoints().next().is_some() {
             // A start that came to nothing.
-            let status = container.set_status(|status| status.endpoint = None);
+            let status = container.set_status(Status::unplug);
             self.note(container, status).await;
         }
         None
@@ -233,11 +243,13 @@ impl Engine {
     }
 
     /// Frees what no running container owns.
-    async fn sweep(&self, paths: &Paths, adopted: &[(Arc<Container>, Option<Endpoint>)]) -> Result<()> {
+    async fn sweep(&self, paths: &Paths, adopted: &[(Arc<Container>, Vec<Endpoint>)]) -> Result<()> {
         let running: Vec<ContainerId> = adopted.iter().map(|(container, _)| container.id().clone()).collect();
         let live: Vec<(ContainerId, Endpoint)> = adopted
             .iter()
-            .filter_map(|(container, endpoint)| Some((container.id().clone(), endpoint.clone()?)))
+            .flat_map(|(container, endpoints)| {
+                endpoints.iter().map(|endpoint| (container.id().clone(), endpoint.clone()))
+            })
             .collect();
         let known: Vec<ContainerId> = self.inner.table.all().iter().map(|container| container.id().clone()).collect();
         let (engine, paths) = (self.clone(), paths.clone());
@@ -273,9 +285,10 @@ impl Engine {
     }
 
     /// Holds the published ports of adopted containers again.
-    async fn reconnect(&self, adopted: &[(Arc<Container>, Option<Endpoint>)]) {
-        for (container, endpoint) in adopted {
-            let Some(endpoint) = endpoint.clone() else { continue };
+    async fn reconnect(&self, adopted: &[(Arc<Container>, Vec<Endpoint>)]) {
+        for (container, endpoints) in adopted {
+            // Its way out: ports are published nowhere else.
+            let Some(endpoint) = endpoints.first().cloned() else { continue };
             let (engine, id, ip) = (self.clone(), container.id().clone(), endpoint.ip);
             let held = blocking(move || engine.inner.network.readopt(&id, &endpoint).map_err(Into::into)).await;
             match held {

@@ -5,7 +5,7 @@ use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 
-use super::{Engine, Leave, blocking, etc, proxy::Proxy, table::Container};
+use super::{Engine, Leave, blocking, etc, plumb::Plumbed, table::Container};
 use crate::{
     durable,
     error::{Error, ErrorKind, Result},
@@ -15,11 +15,9 @@ use crate::{
         client::{Client, LaunchError, Pending},
         protocol::Started,
     },
-    network,
-    request::NetworkMode,
     spec::{self, FileMount, LaunchSpec, LogPlace, ProcessLimit, Rootfs, Stdin},
     undo::Undo,
-    view::{ContainerState, Endpoint, Exit},
+    view::{ContainerState, Exit},
 };
 
 /// Docker's size of /dev/shm.
@@ -70,7 +68,10 @@ impl Engine {
         let world = container.world.lock().await;
         self.unmounted(container).await?;
         let outcome = match self.inner.images.lowers(container.record.image_id) {
-            Ok(lowers) => self.bring_up(container, Around { lowers, ..Around::default() }, leave).await,
+            Ok(lowers) => match self.network_around(container) {
+                Ok(around) => self.bring_up(container, Around { lowers, ..around }, leave).await,
+                Err(error) => Err(error.into()),
+            },
             Err(error) => Err(error.into()),
         };
         match outcome {
@@ -148,7 +149,7 @@ impl Engine {
             Ok(plumbed) => leave.take().await.map(|()| plumbed),
             Err(error) => Err(error),
         };
-        let (proxy, endpoint) = match plumbed {
+        let plumbed = match plumbed {
             Ok(plumbed) => plumbed,
             Err(error) => {
                 pending.abort().await;
@@ -161,51 +162,7 @@ impl Engine {
             container.end_client();
             return Err(failed(error).into());
         }
-        Ok(Up { client, proxy, endpoint, started })
-    }
-
-    async fn plumb(
-        &self,
-        container: &Arc<Container>,
-        pending: &Pending,
-        undo: &mut Undo,
-    ) -> Result<(Option<Proxy>, Option<Endpoint>)> {
-        fault::point("start.launched").map_err(failed)?;
-        let mut proxy = None;
-        let mut endpoint = None;
-        if container.record.request.network == NetworkMode::Bridge {
-            let netns = pending.netns().try_clone_to_owned().map_err(failed)?;
-            let (engine, id) = (self.clone(), container.id().clone());
-            undo.push("network", move || engine.inner.network.detach(&id).map_err(io::Error::other));
-            let engine = self.clone();
-            let record = container.current();
-            let (attached, reservations) = blocking(move || {
-                let mut ports = record.request.ports.clone();
-                if record.request.publish_all {
-                    super::publish_exposed(&mut ports, &record.resolved.exposed_ports);
-                }
-                let request = network::AttachRequest {
-                    container: &record.id,
-                    name: &record.name,
-                    netns: std::os::fd::AsFd::as_fd(&netns),
-                    ports: &ports,
-                };
-                let attached = engine.inner.network.attach(&request)?;
-                etc::write(&engine.inner.paths, &record, Some(&attached.0)).map_err(failed)?;
-                Ok(attached)
-            })
-            .await?;
-            if !reservations.is_empty() {
-                proxy = Some(Proxy::start(reservations, attached.ip).map_err(failed)?);
-            }
-            // Written before go: an engine that dies right after it leaves a container whose place is known.
-            let mut status = container.status();
-            status.endpoint = Some(attached.clone());
-            self.write_status(container, status).await?;
-            endpoint = Some(attached);
-        }
-        fault::point("start.network").map_err(failed)?;
-        Ok((proxy, endpoint))
+        Ok(Up { client, plumbed, started })
     }
 
     /// Control group, run folder and the whole launch specification.
@@ -222,7 +179,7 @@ impl Engine {
         fs::create_dir(&run_dir).map_err(failed)?;
         let gone = run_dir.clone();
         undo.push("run folder", move || fs::remove_dir_all(gone));
-        etc::write(paths, record, None).map_err(failed)?;
+        etc::write(paths, record, &etc::Surroundings::default()).map_err(failed)?;
         if around.network == spec::Network::Host {
             // Its name servers may be on the host's own loopback, which is the container's as well. Without a file there
             // is the one just written.
@@ -246,9 +203,11 @@ impl Engine {
         fault::point("start.cgroup").map_err(failed)?;
 
         let request = &record.request;
-        let folder = paths.container(&record.id);
+        let folder = paths.container(around.files_of.as_ref().unwrap_or(&record.id));
+        let hostname = around.hostname.unwrap_or_else(|| record.resolved.hostname.clone());
         let mut env = record.resolved.env.clone();
-        env.insert(1.min(env.len()), format!("HOSTNAME={}", record.resolved.hostname));
+        env.insert(1.min(env.len()), format!("HOSTNAME={hostname}"));
+        env.extend(around.env);
         if request.tty && !env.iter().any(|entry| entry.starts_with("TERM=")) {
             env.push("TERM=xterm".to_owned());
         }
@@ -278,7 +237,7 @@ impl Engine {
                     .collect(),
                 oom_score_adj: request.oom_score_adj.unwrap_or(0),
             },
-            hostname: record.resolved.hostname.clone(),
+            hostname,
             domainname: request.domainname.clone().unwrap_or_default(),
             rootfs: Rootfs {
                 lowers: around.lowers,
@@ -317,19 +276,24 @@ impl Engine {
         let started_at = timestamp(up.started.started_at_ns);
         let state = ContainerState::Running { pid: up.started.pid, started_at, paused: false };
         container.set_client(up.client);
-        container.set_proxy(up.proxy);
+        container.set_proxy(up.plumbed.proxy);
+        let (endpoint, also) = (up.plumbed.endpoint, up.plumbed.also);
         let status = container.set_status(|status| {
             status.state = state;
-            status.endpoint = up.endpoint;
+            status.endpoint = endpoint;
+            status.also = also;
             status.health = Self::fresh_health(container);
         });
         // It runs, whatever becomes of the note: the next engine asks the monitor first.
-        if let Err(error) = self.write_status(container, status).await {
+        if let Err(error) = self.write_status(container, status.clone()).await {
             tracing::error!(container = container.record.name, "its state can't be written: {}", error.chain());
         }
         container.life.send_modify(|life| life.starts += 1);
         self.watch(container.clone());
         self.tell_mounts(&container.record);
+        for endpoint in status.endpoints() {
+            self.tell_network("connect", endpoint, container);
+        }
         self.tell("start", container, []);
     }
 
@@ -343,7 +307,7 @@ impl Engine {
         };
         let status = container.set_status(|status| {
             status.state = ContainerState::Exited(exit.clone());
-            status.endpoint = None;
+            status.unplug();
         });
         if let Err(error) = self.write_status(container, status).await {
             tracing::error!(container = container.record.name, "its state can't be written: {}", error.chain());
@@ -362,15 +326,20 @@ pub(in crate::engine) struct Around {
     pub lowers: Vec<PathBuf>,
     /// Mounts.
     pub mounts: Vec<spec::Mount>,
-    /// The host's network instead of one of its own.
+    /// Another network than one of its own.
     pub network: spec::Network,
+    /// The container whose /etc/hosts and the like it has; its own when `None`.
+    pub files_of: Option<ContainerId>,
+    /// The host name; its own when `None`.
+    pub hostname: Option<String>,
+    /// More of the environment.
+    pub env: Vec<String>,
 }
 
 /// A container that came up.
 pub(in crate::engine) struct Up {
     pub client: Client,
-    proxy: Option<Proxy>,
-    endpoint: Option<Endpoint>,
+    plumbed: Plumbed,
     pub started: Started,
 }
 

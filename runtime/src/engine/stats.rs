@@ -20,10 +20,10 @@ impl Engine {
         let engine = self.clone();
         blocking(move || {
             let mut stats = engine.cgroup(container.id().as_str()).stats()?;
-            if let Some(endpoint) = container.status().endpoint
-                && let Some(counters) = engine.inner.network.counters(&endpoint)
-            {
-                stats.networks.insert("eth0".to_owned(), counters);
+            for endpoint in container.status().endpoints() {
+                if let Some(counters) = engine.inner.network.counters(endpoint) {
+                    stats.networks.insert(endpoint.interface().to_owned(), counters);
+                }
             }
             Ok(stats)
         })

@@ -186,7 +186,7 @@ impl Engine {
             Ok((if lowers.is_empty() { vec![empty] } else { lowers }, mounts))
         })
         .await?;
-        let around = Around { lowers: lowers.clone(), mounts, network };
+        let around = Around { lowers: lowers.clone(), mounts, network, ..Around::default() };
         let up = match self.bring_up(&container, around, Leave::given()).await {
             Ok(up) => up,
             Err(failure) => {

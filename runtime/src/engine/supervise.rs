@@ -58,7 +58,7 @@ impl Engine {
         let again = container.next_turn(&exit);
         let status = container.set_status(|status| {
             status.remember(&exit);
-            status.endpoint = None;
+            status.unplug();
             if again.is_some() {
                 status.restart_count += 1;
                 status.state = ContainerState::Restarting(exit.clone());

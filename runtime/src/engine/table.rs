@@ -21,6 +21,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::ContainerId,
     monitor::client::Client,
+    request::NetworkAttachment,
     view::{ContainerState, Exit},
 };
 
@@ -43,6 +44,7 @@ pub(in crate::engine) struct Container {
     pub written: Arc<tokio::sync::Mutex<u64>>,
     pub(super) changeable: Mutex<Changeable>,
     pub(super) backoff: Mutex<Backoff>,
+    attachments: Mutex<Vec<NetworkAttachment>>,
 }
 
 /// Counters that only grow, so that a waiter can't miss a short life.
@@ -69,6 +71,7 @@ impl Container {
             changeable: Mutex::new(Changeable::of(&record)),
             backoff: Mutex::default(),
             written: Arc::default(),
+            attachments: Mutex::new(record.attachments()),
             record,
             status: Mutex::new(status),
             verbs: Arc::default(),
@@ -127,6 +130,16 @@ impl Container {
     /// Keeps what serves its ports on loopback; answers what did before.
     pub fn set_proxy(&self, proxy: Option<Proxy>) -> Option<Proxy> {
         std::mem::replace(&mut *lock(&self.proxy), proxy)
+    }
+
+    /// The networks it is in when it runs.
+    pub fn attachments(&self) -> Vec<NetworkAttachment> {
+        lock(&self.attachments).clone()
+    }
+
+    /// Changes the networks it is in.
+    pub fn set_attachments(&self, attachments: Vec<NetworkAttachment>) {
+        *lock(&self.attachments) = attachments;
     }
 
     /// The way to its monitor.

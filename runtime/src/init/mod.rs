@@ -127,7 +127,7 @@ fn await_mounts(channel: &OwnedFd, spec: &LaunchSpec) -> Result<Handed> {
     let opened = &spec.opened;
     let host_ipc = opened.ipc == Shared::Host;
     let shown = [
-        spec.network == Network::Host,
+        spec.network != Network::Own,
         opened.pid == Shared::Host,
         opened.ipc != Shared::Own,
         host_ipc,

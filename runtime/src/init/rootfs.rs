@@ -75,7 +75,7 @@ impl Detached {
             },
             sys: match spec.network {
                 Network::Own => Some(fresh(c"sysfs", system, &[]).stage("mount sysfs")?),
-                Network::Host => None,
+                Network::Host | Network::Joined { .. } => None,
             },
             pts: fresh(c"devpts", NOSUID | NOEXEC, &[("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")])
                 .stage("mount devpts")?,

@@ -62,8 +62,13 @@ pub fn mounts(spec: &LaunchSpec, userns: Option<&OwnedFd>, joined: Joint) -> Res
     let mut all = vec![root, devices::make(base, spec).stage("make /dev")?];
     let strict = NOSUID | NODEV | NOEXEC;
     let system = if opened.writable_system { strict } else { strict | RDONLY };
-    if spec.network == Network::Host {
-        all.push(of_host(c"/sys", system, false).stage("bind /sys")?);
+    match spec.network {
+        Network::Own => {}
+        Network::Host => all.push(of_host(c"/sys", system, false).stage("bind /sys")?),
+        // Of the network namespace this process has joined.
+        Network::Joined { .. } => {
+            all.push(NewFs::open(c"sysfs").and_then(|fs| fs.mount(system)).stage("mount sysfs")?);
+        }
     }
     if opened.pid == Shared::Host {
         all.push(of_host(c"/proc", strict, false).stage("bind /proc")?);

@@ -15,6 +15,7 @@ use std::{
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
+    sched::{CloneFlags, setns},
     sys::stat::{Mode, umask},
     unistd::setsid,
 };
@@ -216,6 +217,10 @@ fn clone(spec: &LaunchSpec, joined: &join::Joint) -> Result<(Child, OwnedFd)> {
     let tasks = open_groups(&spec.cgroup.tasks)?;
     let unified = spec.cgroup.unified.as_ref().map(File::open).transpose().stage("open control group")?;
     limits::raise(&spec.process.rlimits);
+    if let spec::Network::Joined { pid } = spec.network {
+        let theirs = prepare::namespace(pid, "net").stage("open the other container's network namespace")?;
+        setns(theirs, CloneFlags::CLONE_NEWNET).stage("join the other container's network")?;
+    }
     let (ours, theirs) = packet::pair().stage("make a channel")?;
     let flags = new_namespaces(spec);
     if spec.opened.joins() {

@@ -51,8 +51,45 @@ pub enum Error {
         /// The network.
         subnet: Subnet,
     },
+    /// Somebody who runs has the address.
+    #[error("Address already in use")]
+    AddressInUse {
+        /// Which.
+        address: Ipv4Addr,
+    },
+    /// An address that no container of this network may have.
+    #[error("no configured subnet contains IP address {address}, or it is not a container's: the subnet is {subnet}")]
+    WrongAddress {
+        /// Which.
+        address: Ipv4Addr,
+        /// The network.
+        subnet: Subnet,
+    },
+    /// No such network.
+    #[error("network {0} not found")]
+    NotFound(String),
+    /// The name is another network's.
+    #[error("network with name {0} already exists")]
+    Exists(String),
+    /// The addresses are another network's.
+    #[error("invalid pool request: Pool overlaps with other one on this address space")]
+    Overlap,
+    /// Something of what was asked for is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// Something that was asked for isn't there.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The network's state or kind forbids it.
+    #[error("{0}")]
+    Forbidden(String),
+    /// A state file can't be read or written.
+    #[error(transparent)]
+    Durable(#[from] crate::durable::Error),
     /// Each network that may be used has addresses the host has routes to.
-    #[error("every network the bridge could use overlaps a route of this host")]
+    #[error(
+        "all predefined address pools have been fully subnetted: each overlaps a route of this host or another network"
+    )]
     NoSubnet,
     /// The kernel refused something.
     #[error("{what}: {source}")]
@@ -92,7 +129,17 @@ fn reason(error: &io::Error) -> String {
 impl From<Error> for error::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::PortUnavailable { .. } | Error::PortAllocated { .. } => ErrorKind::Conflict,
+            Error::PortUnavailable { .. } | Error::PortAllocated { .. } | Error::Exists(_) => ErrorKind::Conflict,
+            Error::NotFound(_) => ErrorKind::NotFound,
+            Error::Invalid(_) | Error::WrongAddress { .. } => ErrorKind::Invalid,
+            Error::Unsupported(_) => ErrorKind::Unsupported,
+            Error::Forbidden(_) | Error::Overlap | Error::AddressInUse { .. } => ErrorKind::Forbidden,
+            Error::Durable(_) => {
+                return match error {
+                    Error::Durable(error) => error.into(),
+                    other => Self::internal("the network's state can't be read or written", other),
+                };
+            }
             Error::NoAddress { .. } | Error::NoSubnet => ErrorKind::Exhausted,
             Error::Kernel { .. } | Error::State { .. } => ErrorKind::Internal,
         };

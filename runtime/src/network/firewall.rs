@@ -1,11 +1,12 @@
 //! The nf_tables table `inet darsena`. No other table is ever changed.
 //!
-//! Chains in the order a packet meets them:
+//! Chains in the order a packet meets them, each with rules for every network:
 //!
-//! - `guard` (raw prerouting) drops what comes straight to container addresses without being one of ours, what claims
-//!   a foreign source, and link-local destinations (cloud metadata) from the bridge
+//! - `guard` (raw prerouting) drops what comes straight to container addresses from outside their network, what claims
+//!   a foreign source, and link-local destinations (cloud metadata) from the bridges
 //! - `incoming` (prerouting) and `local` (output) send published ports to their container, source address kept
-//! - `forwarded` drops new connections to containers that are neither published nor from the bridge itself
+//! - `forwarded` drops new connections to containers that are neither published nor from their own bridge, and all that
+//!   would leave an internal network
 //! - `outgoing` (postrouting) masquerades what leaves, and what containers send to published ports of each other
 //!
 //! One map element a published port: `ports` by host address, `any_ports` for 0.0.0.0, `loopback_ports` for 127.0.0.0/8
@@ -34,20 +35,39 @@ const REDIRECTED: u32 = 1 << 5;
 /// Established or related.
 const KNOWN: u32 = 2 | 4;
 
-/// The table of one network.
+/// What the table must know of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Zone {
+    pub(super) bridge: String,
+    pub(super) subnet: Subnet,
+    /// Nothing comes in or leaves.
+    pub(super) internal: bool,
+    /// What leaves gets the host's address.
+    pub(super) masquerade: bool,
+    /// Containers may reach each other.
+    pub(super) icc: bool,
+}
+
+/// The table of all networks.
 #[derive(Debug)]
 pub(super) struct Firewall {
     socket: Socket,
-    bridge: String,
-    subnet: Subnet,
+    zones: Vec<Zone>,
+    metadata: bool,
 }
 
 /// One published port and where it leads.
 pub(super) type Publication = (PublishedPort, Ipv4Addr);
 
 impl Firewall {
-    pub(super) fn open(bridge: &str, subnet: Subnet) -> io::Result<Self> {
-        Ok(Self { socket: nftables::open()?, bridge: bridge.to_owned(), subnet })
+    /// With `metadata` containers reach link-local addresses.
+    pub(super) fn open(zones: Vec<Zone>, metadata: bool) -> io::Result<Self> {
+        Ok(Self { socket: nftables::open()?, zones, metadata })
+    }
+
+    /// Changes which networks there are; the next [`Self::rebuild`] tells the kernel.
+    pub(super) fn set_zones(&mut self, zones: Vec<Zone>) {
+        self.zones = zones;
     }
 
     /// Tells changes of this object from those of others.
@@ -98,63 +118,99 @@ impl Firewall {
             batch.push(nftables::new_chain(TABLE, name, kind, hook, priority));
             batch.extend(rules.into_iter().map(|rule| rule.into_message(TABLE, name)));
         };
-        let rule = Rule::default;
-        let from_bridge = || rule().interface(Meta::InputName, Compare::Equal, &self.bridge);
-        let to_bridge = || rule().interface(Meta::OutputName, Compare::Equal, &self.bridge);
-        let not_from = |rule: Rule, name: &str| rule.interface(Meta::InputName, Compare::Differs, name);
-        let not_to = |rule: Rule, name: &str| rule.interface(Meta::OutputName, Compare::Differs, name);
-        let (mask, network) = (self.subnet.mask().octets(), self.subnet.network().octets());
-        let in_subnet = |rule: Rule, offset: u32| rule.ipv4().address(offset, mask, Compare::Equal, network);
-
-        chain(
-            "guard",
-            "filter",
-            Hook::Prerouting,
-            -300,
-            vec![
-                from_bridge().meta(Meta::Family, Compare::Differs, &[2]).verdict(Verdict::Drop),
-                from_bridge().ipv4().address(SOURCE, mask, Compare::Differs, network).verdict(Verdict::Drop),
-                from_bridge()
-                    .ipv4()
-                    .address(DESTINATION, [255, 255, 0, 0], Compare::Equal, [169, 254, 0, 0])
-                    .verdict(Verdict::Drop),
-                in_subnet(not_from(not_from(rule(), &self.bridge), "lo"), DESTINATION).verdict(Verdict::Drop),
-                not_from(rule(), "lo").ipv4().load_destination().within("loopback_ports").verdict(Verdict::Drop),
-            ],
+        let mut guard = self.of_zones(|zone| zone.guard(self.metadata));
+        guard.push(
+            not_from(Rule::default(), "lo").ipv4().load_destination().within("loopback_ports").verdict(Verdict::Drop),
         );
+        chain("guard", "filter", Hook::Prerouting, -300, guard);
         let redirects = |first: Rule| {
             vec![
                 first.clone().for_this_host().load_destination().redirect_by("ports"),
                 first.for_this_host().load_service().redirect_by("any_ports"),
             ]
         };
-        chain("incoming", "nat", Hook::Prerouting, -100, redirects(rule().ipv4()));
+        chain("incoming", "nat", Hook::Prerouting, -100, redirects(Rule::default().ipv4()));
         // Loopback has no way back from the bridge without route_localnet: the proxy serves it.
-        let not_loopback = rule().ipv4().address(DESTINATION, [255, 0, 0, 0], Compare::Differs, [127, 0, 0, 0]);
+        let not_loopback =
+            Rule::default().ipv4().address(DESTINATION, [255, 0, 0, 0], Compare::Differs, [127, 0, 0, 0]);
         chain("local", "nat", Hook::Output, -100, redirects(not_loopback));
-        chain(
-            "forwarded",
-            "filter",
-            Hook::Forward,
-            0,
-            vec![
-                to_bridge().state(KNOWN).verdict(Verdict::Accept),
-                to_bridge().interface(Meta::InputName, Compare::Equal, &self.bridge).verdict(Verdict::Accept),
-                to_bridge().status(REDIRECTED).verdict(Verdict::Accept),
-                to_bridge().verdict(Verdict::Drop),
-            ],
-        );
-        chain(
-            "outgoing",
-            "nat",
-            Hook::Postrouting,
-            100,
-            vec![
-                in_subnet(not_to(not_to(rule(), &self.bridge), "lo"), SOURCE).masquerade(),
-                in_subnet(to_bridge(), SOURCE).status(REDIRECTED).masquerade(),
-            ],
-        );
+        chain("forwarded", "filter", Hook::Forward, 0, self.of_zones(Zone::forwarded));
+        chain("outgoing", "nat", Hook::Postrouting, 100, self.of_zones(Zone::outgoing));
         batch
+    }
+
+    /// Internal networks first: what would leave one is dropped before another network accepts it.
+    fn of_zones(&self, rules: impl Fn(&Zone) -> Vec<Rule>) -> Vec<Rule> {
+        let of = |internal| self.zones.iter().filter(move |zone| zone.internal == internal);
+        of(true).chain(of(false)).flat_map(rules).collect()
+    }
+}
+
+fn not_from(rule: Rule, name: &str) -> Rule {
+    rule.interface(Meta::InputName, Compare::Differs, name)
+}
+
+fn not_to(rule: Rule, name: &str) -> Rule {
+    rule.interface(Meta::OutputName, Compare::Differs, name)
+}
+
+impl Zone {
+    fn comes_from(&self) -> Rule {
+        Rule::default().interface(Meta::InputName, Compare::Equal, &self.bridge)
+    }
+
+    fn goes_to(&self) -> Rule {
+        Rule::default().interface(Meta::OutputName, Compare::Equal, &self.bridge)
+    }
+
+    fn in_subnet(&self, rule: Rule, offset: u32) -> Rule {
+        rule.ipv4().address(offset, self.subnet.mask().octets(), Compare::Equal, self.subnet.network().octets())
+    }
+
+    fn guard(&self, metadata: bool) -> Vec<Rule> {
+        let (mask, network) = (self.subnet.mask().octets(), self.subnet.network().octets());
+        let foreign = not_from(not_from(Rule::default(), &self.bridge), "lo");
+        let mut rules = vec![
+            self.comes_from().meta(Meta::Family, Compare::Differs, &[2]).verdict(Verdict::Drop),
+            self.comes_from().ipv4().address(SOURCE, mask, Compare::Differs, network).verdict(Verdict::Drop),
+            self.in_subnet(foreign, DESTINATION).verdict(Verdict::Drop),
+        ];
+        if !metadata {
+            let link_local =
+                self.comes_from().ipv4().address(DESTINATION, [255, 255, 0, 0], Compare::Equal, [169, 254, 0, 0]);
+            rules.push(link_local.verdict(Verdict::Drop));
+        }
+        rules
+    }
+
+    fn forwarded(&self) -> Vec<Rule> {
+        if self.internal {
+            let within = || self.goes_to().interface(Meta::InputName, Compare::Equal, &self.bridge);
+            return vec![
+                within().verdict(if self.icc { Verdict::Accept } else { Verdict::Drop }),
+                self.goes_to().verdict(Verdict::Drop),
+                self.comes_from().verdict(Verdict::Drop),
+            ];
+        }
+        let neighbours = self.goes_to().interface(Meta::InputName, Compare::Equal, &self.bridge);
+        let mut rules = vec![
+            self.goes_to().state(KNOWN).verdict(Verdict::Accept),
+            self.goes_to().status(REDIRECTED).verdict(Verdict::Accept),
+        ];
+        if self.icc {
+            rules.push(neighbours.verdict(Verdict::Accept));
+        }
+        rules.push(self.goes_to().verdict(Verdict::Drop));
+        rules
+    }
+
+    fn outgoing(&self) -> Vec<Rule> {
+        // To a published port of another network the answer must come back by the host, or that network refuses it.
+        let mut rules = vec![self.in_subnet(not_to(Rule::default(), "lo"), SOURCE).status(REDIRECTED).masquerade()];
+        if self.masquerade {
+            rules.push(self.in_subnet(not_to(not_to(Rule::default(), &self.bridge), "lo"), SOURCE).masquerade());
+        }
+        rules
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which container has which address.
+//! Which container has which address in one network.
 //!
 //! `leases.json` is replaced whole by a rename. It is not synced: after a loss of power no container runs, and all a
 //! lost file costs is that stopped containers may come back with other addresses. Addresses of running containers are
@@ -26,10 +26,32 @@ struct Record {
     leases: BTreeMap<ContainerId, Ipv4Addr>,
 }
 
+/// Which addresses of a subnet are given to those who don't choose.
+#[derive(Clone, Debug)]
+pub(super) struct Pool {
+    pub(super) subnet: Subnet,
+    pub(super) gateway: Ipv4Addr,
+    pub(super) range: Option<Subnet>,
+    /// Addresses of others.
+    pub(super) reserved: BTreeSet<Ipv4Addr>,
+}
+
+impl Pool {
+    /// Whether a container may have it.
+    fn allows(&self, address: Ipv4Addr) -> bool {
+        self.subnet.contains(address)
+            && address != self.gateway
+            && address != self.subnet.network()
+            && address != self.subnet.broadcast()
+            && !self.reserved.contains(&address)
+    }
+}
+
 /// The addresses of one network.
 #[derive(Debug)]
 pub(super) struct Leases {
     path: PathBuf,
+    pool: Pool,
     record: Record,
 }
 
@@ -49,7 +71,8 @@ fn read(path: &Path) -> Result<Option<Record>, Error> {
 
 impl Leases {
     /// Reads the state folder, or begins anew when it is of another network.
-    pub(super) fn open(state_dir: PathBuf, subnet: Subnet) -> Result<Self, Error> {
+    pub(super) fn open(state_dir: PathBuf, pool: Pool) -> Result<Self, Error> {
+        let subnet = pool.subnet;
         let path = state_dir.join("leases.json");
         fs::create_dir_all(&state_dir).map_err(|source| Error::State { path: state_dir, source })?;
         let known = read(&path)?.filter(|record| record.subnet == subnet);
@@ -57,10 +80,10 @@ impl Leases {
         let record = known.unwrap_or_else(|| Record {
             version: VERSION,
             subnet,
-            last: subnet.gateway(),
+            last: subnet.network(),
             leases: BTreeMap::new(),
         });
-        let leases = Self { path, record };
+        let leases = Self { path, pool, record };
         if fresh {
             leases.write()?;
         }
@@ -72,18 +95,45 @@ impl Leases {
         if let Some(address) = self.record.leases.get(container) {
             return Ok(*address);
         }
-        let subnet = self.record.subnet;
+        let range = self.pool.range.unwrap_or(self.pool.subnet);
         let taken: BTreeSet<u32> = self.record.leases.values().map(|address| u32::from(*address)).collect();
-        let (first, last) = (u32::from(subnet.gateway()) + 1, u32::from(subnet.broadcast()) - 1);
-        let after = u32::from(self.record.last) + 1;
-        let free = (after.clamp(first, last + 1)..=last).chain(first..after.clamp(first, last + 1));
-        let address = free.into_iter().find(|address| !taken.contains(address)).ok_or(Error::NoAddress { subnet })?;
+        let (first, last) = (u32::from(range.network()), u32::from(range.broadcast()));
+        let after = u32::from(self.record.last).saturating_add(1).clamp(first, last);
+        let mut free = (after..=last).chain(first..after);
+        let address = free
+            .find(|address| !taken.contains(address) && self.pool.allows(Ipv4Addr::from(*address)))
+            .ok_or(Error::NoAddress { subnet: self.pool.subnet })?;
         let address = Ipv4Addr::from(address);
         self.change(|record| {
             record.last = address;
             record.leases.insert(container.clone(), address);
         })?;
         Ok(address)
+    }
+
+    /// Gives a container the address it wants. Those who don't run lose it, if it was theirs.
+    pub(super) fn take_this(
+        &mut self,
+        container: &ContainerId,
+        address: Ipv4Addr,
+        runs: impl Fn(&ContainerId) -> bool,
+    ) -> Result<(), Error> {
+        if self.record.leases.get(container) == Some(&address) {
+            return Ok(());
+        }
+        if !self.pool.allows(address) {
+            return Err(Error::WrongAddress { address, subnet: self.pool.subnet });
+        }
+        let owner = self.record.leases.iter().find(|(_, leased)| **leased == address).map(|(owner, _)| owner.clone());
+        if owner.as_ref().is_some_and(runs) {
+            return Err(Error::AddressInUse { address });
+        }
+        self.change(|record| {
+            if let Some(owner) = owner {
+                record.leases.remove(&owner);
+            }
+            record.leases.insert(container.clone(), address);
+        })
     }
 
     /// Forgets a container.
@@ -102,7 +152,7 @@ impl Leases {
         live: impl Iterator<Item = (ContainerId, Ipv4Addr)>,
         known: &BTreeSet<&ContainerId>,
     ) -> Result<(), Error> {
-        let live: Vec<_> = live.filter(|(_, address)| self.record.subnet.is_usable(*address)).collect();
+        let live: Vec<_> = live.filter(|(_, address)| self.pool.allows(*address)).collect();
         let mut leases = self.record.leases.clone();
         leases.retain(|container, address| {
             known.contains(container) && !live.iter().any(|(other, used)| used == address && other != container)
@@ -139,10 +189,14 @@ mod tests {
         "10.0.0.0/29".parse().expect("a network")
     }
 
+    fn whole() -> Pool {
+        Pool { subnet: small(), gateway: small().gateway(), range: None, reserved: BTreeSet::new() }
+    }
+
     #[test]
     fn addresses_stick_rotate_and_run_out() {
         let dir = tempfile::tempdir().expect("a folder");
-        let mut leases = Leases::open(dir.path().to_owned(), small()).expect("leases");
+        let mut leases = Leases::open(dir.path().to_owned(), whole()).expect("leases");
         let ids: Vec<_> = (0..6).map(|_| ContainerId::random()).collect();
         for (id, last) in ids.iter().zip(2..=6) {
             assert_eq!(leases.take(id).expect("an address"), Ipv4Addr::new(10, 0, 0, last));
@@ -150,7 +204,7 @@ mod tests {
         assert!(matches!(leases.take(&ids[5]), Err(Error::NoAddress { .. })));
         leases.release(&ids[1]).expect("released");
         leases.release(&ids[1]).expect("released twice");
-        let mut again = Leases::open(dir.path().to_owned(), small()).expect("leases");
+        let mut again = Leases::open(dir.path().to_owned(), whole()).expect("leases");
         assert_eq!(again.take(&ids[0]).expect("the same"), Ipv4Addr::new(10, 0, 0, 2));
         assert_eq!(again.take(&ids[5]).expect("the freed one"), Ipv4Addr::new(10, 0, 0, 3));
         again.release(&ids[5]).expect("released");
@@ -159,11 +213,38 @@ mod tests {
     }
 
     #[test]
+    fn addresses_may_be_chosen_and_kept_out() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let subnet: Subnet = "10.0.0.0/24".parse().expect("a network");
+        let pool = Pool {
+            subnet,
+            gateway: Ipv4Addr::new(10, 0, 0, 129),
+            range: Some("10.0.0.128/29".parse().expect("a range")),
+            reserved: BTreeSet::from([Ipv4Addr::new(10, 0, 0, 130)]),
+        };
+        let mut leases = Leases::open(dir.path().to_owned(), pool).expect("leases");
+        let ids: Vec<_> = (0..8).map(|_| ContainerId::random()).collect();
+        let given: Vec<u8> = ids[..6].iter().map(|id| leases.take(id).expect("an address").octets()[3]).collect();
+        assert_eq!(given, [128, 131, 132, 133, 134, 135]);
+        assert!(matches!(leases.take(&ids[6]), Err(Error::NoAddress { .. })));
+        let mut wish = |id: &ContainerId, last: u8, runs: bool| {
+            leases.take_this(id, Ipv4Addr::new(10, 0, 0, last), |_| runs).map_err(|error| error.to_string())
+        };
+        wish(&ids[6], 7, true).expect("outside of the range is well");
+        wish(&ids[6], 7, true).expect("again");
+        assert_eq!(wish(&ids[7], 7, true).expect_err("in use"), "Address already in use");
+        wish(&ids[7], 7, false).expect("its owner does not run");
+        for wrong in [0, 129, 130, 255] {
+            wish(&ids[6], wrong, true).expect_err("not a container's");
+        }
+    }
+
+    #[test]
     fn a_damaged_file_is_begun_anew_and_live_addresses_win() {
         let dir = tempfile::tempdir().expect("a folder");
         fs::write(dir.path().join("leases.json"), "{").expect("written");
         assert_eq!(remembered(dir.path()).expect("read"), None);
-        let mut leases = Leases::open(dir.path().to_owned(), small()).expect("leases");
+        let mut leases = Leases::open(dir.path().to_owned(), whole()).expect("leases");
         assert_eq!(remembered(dir.path()).expect("read"), Some(small()));
         let (live, stopped, gone) = (ContainerId::random(), ContainerId::random(), ContainerId::random());
         assert_eq!(leases.take(&stopped).expect("an address"), Ipv4Addr::new(10, 0, 0, 2));

@@ -24,6 +24,7 @@ const GET_ROUTE: u16 = 26;
 
 const LINK_ADDRESS: u16 = 1;
 const LINK_NAME: u16 = 3;
+const LINK_MTU: u16 = 4;
 const LINK_MASTER: u16 = 10;
 const LINK_PORT: u16 = 12;
 const LINK_INFO: u16 = 18;
@@ -33,6 +34,8 @@ const INFO_KIND: u16 = 1;
 const INFO_DATA: u16 = 2;
 const VETH_PEER: u16 = 1;
 const PORT_HAIRPIN: u16 = 4;
+/// `IFLA_BRPORT_ISOLATED`, of Linux 4.18.
+const PORT_ISOLATED: u16 = 33;
 const BRIDGE_STP: u16 = 5;
 const ADDRESS: u16 = 1;
 const ADDRESS_LOCAL: u16 = 2;
@@ -48,7 +51,7 @@ const TABLE_MAIN: u8 = 254;
 const PROTOCOL_BOOT: u8 = 3;
 const UNICAST: u8 = 1;
 
-/// The interface's name inside every container.
+/// The name of a container's first interface.
 pub(super) const INSIDE: &str = "eth0";
 
 /// A link as the kernel lists it.
@@ -59,6 +62,14 @@ pub(super) struct Link {
     pub(super) master: Option<u32>,
     pub(super) kind: String,
     pub(super) stats: NetworkStats,
+}
+
+/// The container's end of a pair.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer<'a> {
+    pub(super) name: &'a str,
+    pub(super) mac: [u8; 6],
+    pub(super) mtu: Option<u32>,
 }
 
 /// The links of the network namespace this was opened in.
@@ -135,27 +146,41 @@ impl Links {
         self.0.request(&message).map(drop)
     }
 
-    /// Makes a pair: one end here as a port of the bridge, the other as `eth0` in `netns`. Both are down.
+    /// Makes a pair: one end here as a port of the bridge, the other in `netns`. Both are down.
     pub(super) fn add_pair(
         &mut self,
         name: &str,
         bridge: u32,
         netns: BorrowedFd<'_>,
-        inside_mac: [u8; 6],
+        peer: &Peer<'_>,
     ) -> io::Result<()> {
+        let with_mtu = |message: Message| peer.mtu.map_or(message.clone(), |mtu| message.number(LINK_MTU, mtu));
         let message = Message::new(NEW_LINK, ACK | CREATE | EXCL, &link_header(0, 0, 0))
             .text(LINK_NAME, name)
-            .number(LINK_MASTER, bridge)
-            .nest(LINK_INFO, |info| {
-                info.text(INFO_KIND, "veth").nest(INFO_DATA, |data| {
-                    data.nest(VETH_PEER, |peer| {
-                        peer.raw(&link_header(0, 0, 0))
-                            .text(LINK_NAME, INSIDE)
-                            .attribute(LINK_ADDRESS, &inside_mac)
-                            .attribute(LINK_NETNS, &netns.as_raw_fd().to_ne_bytes())
-                    })
+            .number(LINK_MASTER, bridge);
+        let message = with_mtu(message).nest(LINK_INFO, |info| {
+            info.text(INFO_KIND, "veth").nest(INFO_DATA, |data| {
+                data.nest(VETH_PEER, |end| {
+                    with_mtu(end.raw(&link_header(0, 0, 0)))
+                        .text(LINK_NAME, peer.name)
+                        .attribute(LINK_ADDRESS, &peer.mac)
+                        .attribute(LINK_NETNS, &netns.as_raw_fd().to_ne_bytes())
                 })
-            });
+            })
+        });
+        self.0.request(&message).map(drop)
+    }
+
+    /// Keeps a port from those others of its bridge that are kept from it: they reach only the bridge itself.
+    pub(super) fn isolate(&mut self, index: u32) -> io::Result<()> {
+        let mut header = link_header(index, 0, 0);
+        header[0] = BRIDGE;
+        let message = Message::new(SET_LINK, ACK, &header).nest(LINK_PORT, |port| port.attribute(PORT_ISOLATED, &[1]));
+        self.0.request(&message).map(drop)
+    }
+
+    pub(super) fn set_mtu(&mut self, index: u32, mtu: u32) -> io::Result<()> {
+        let message = Message::new(SET_LINK, ACK, &link_header(index, 0, 0)).number(LINK_MTU, mtu);
         self.0.request(&message).map(drop)
     }
 

@@ -1,108 +1,92 @@
-//! The default network: one bridge, an address for each container, published ports.
+//! Networks: a bridge each, an address for each container in it, published ports.
 //!
 //! Owns, in the network namespace of the thread that opened it:
 //!
 //! ```text
-//! darsena0                bridge, up, with the subnet's first address; ports dvXXXXXXXXXXX, one a running container
+//! darsena0                bridge of the default network, up, with its gateway's address
+//! dbr-XXXXXXXXXXX         bridge of another network, unless its maker named it; ports dvXXXXXXXXXXX, one an endpoint
 //! inet darsena            nf_tables table, see [`firewall`]
 //! net.ipv4.ip_forward     set to 1 when it is not; never reset
-//! <state>/leases.json     addresses
+//! <state>/...             what is kept, see `record` and `leases`
+//! <names>/<network id>    who is called what, for the resolvers; see [`crate::names`]
 //! ```
 //!
 //! Invariants:
 //! - other firewall tables, links and route_localnet are never touched; no program is run
 //! - what is published is in memory first, then in the firewall: whatever removes the table, memory restores it
 //! - the names of links are never used twice, so a late removal can't hit a container's next start
+//! - a network's record is on disk before its bridge is made, and until its bridge is gone
 //! - every method runs on threads of the opener's network namespace
 //!
 //! It doesn't know what a container is beyond its id, name and network namespace.
 
+mod bridge;
 mod conntrack;
 mod error;
 pub mod firewall;
 mod leases;
 mod link;
+mod made;
 mod nftables;
+mod plug;
+mod record;
 mod reserve;
 mod subnet;
 mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
     net::Ipv4Addr,
-    os::fd::BorrowedFd,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 pub use error::Error;
 pub use firewall::warnings;
+pub use plug::{AttachRequest, Place};
 pub use reserve::{HeldSocket, Reservation};
 pub use subnet::{ParseSubnetError, Subnet};
 
 use self::{
-    firewall::{Firewall, Publication},
-    leases::Leases,
+    bridge::{choose_subnet, ensure_bridge, sweep},
+    firewall::{Firewall, Publication, Zone},
+    leases::{Leases, Pool},
     link::Links,
+    record::{Predefined, Record, Store},
     watch::{Seen, Sweeper, Watcher},
 };
 use crate::{
-    id::{ContainerId, hex},
-    request::PortBinding,
-    sys::netns,
+    fault,
+    id::{ContainerId, NetworkId},
     view::{Endpoint, NetworkStats},
 };
 
-/// The network's name towards clients.
+/// The default network's name towards clients.
 pub const NAME: &str = "bridge";
-
-/// Networks that are tried in turn, when none is configured and none remembered.
-const CANDIDATES: [&str; 10] = [
-    "172.30.0.0/16",
-    "172.29.0.0/16",
-    "172.28.0.0/16",
-    "172.27.0.0/16",
-    "172.26.0.0/16",
-    "172.25.0.0/16",
-    "10.201.0.0/16",
-    "10.202.0.0/16",
-    "10.203.0.0/16",
-    "192.168.201.0/24",
-];
 
 /// What links of containers begin with; 11 hex digits follow.
 const LINK_PREFIX: &str = "dv";
 
-/// How the network is set up.
+/// How the networks are set up.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The bridge's name, 15 bytes at most.
+    /// The default bridge's name, 15 bytes at most.
     pub bridge: String,
     /// Its network; `None` takes the one that was used before, or the first that no route of the host overlaps.
     pub subnet: Option<Subnet>,
+    /// Where who is called what is written, for the resolvers; nowhere when `None`.
+    pub names: Option<PathBuf>,
+    /// Containers may reach link-local addresses, a cloud's metadata service among them.
+    pub metadata: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { bridge: "darsena0".to_owned(), subnet: None }
+        Self { bridge: "darsena0".to_owned(), subnet: None, names: None, metadata: false }
     }
 }
 
-/// A container to be connected.
-#[derive(Clone, Copy, Debug)]
-pub struct AttachRequest<'a> {
-    /// Its id.
-    pub container: &'a ContainerId,
-    /// Its name, for messages.
-    pub name: &'a str,
-    /// Its network namespace, without an `eth0`.
-    pub netns: BorrowedFd<'a>,
-    /// Ports to publish.
-    pub ports: &'a [PortBinding],
-}
-
-/// The default network.
+/// All networks.
 #[derive(Debug)]
 pub struct Network {
     shared: Arc<Shared>,
@@ -112,29 +96,83 @@ pub struct Network {
 
 #[derive(Debug)]
 struct Shared {
-    bridge: String,
-    subnet: Subnet,
+    store: Store,
+    predefined: Predefined,
+    names: Option<PathBuf>,
     links: Mutex<Links>,
+    /// Taken before `links` by those who need both.
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    leases: Leases,
+    /// By id; the default network is among them.
+    networks: BTreeMap<NetworkId, One>,
     firewall: Firewall,
-    attached: BTreeMap<ContainerId, Endpoint>,
+    attached: BTreeMap<(ContainerId, NetworkId), Endpoint>,
+}
+
+/// One network.
+#[derive(Debug)]
+struct One {
+    record: Record,
+    leases: Leases,
+}
+
+impl One {
+    fn open(state_dir: PathBuf, record: Record) -> Result<Self, Error> {
+        let pool = Pool {
+            subnet: record.subnet,
+            gateway: record.gateway,
+            range: record.ip_range,
+            reserved: record.reserved.clone(),
+        };
+        Ok(Self { leases: Leases::open(state_dir, pool)?, record })
+    }
+
+    fn zone(&self) -> Zone {
+        Zone {
+            bridge: self.record.bridge.clone(),
+            subnet: self.record.subnet,
+            internal: self.record.internal,
+            masquerade: self.record.masquerade(),
+            icc: self.record.icc(),
+        }
+    }
 }
 
 impl Network {
-    /// Makes sure of bridge, forwarding and firewall. What an earlier engine left is kept until [`Self::reconcile`],
+    /// Makes sure of bridges, forwarding and firewall. What an earlier engine left is kept until [`Self::reconcile`],
     /// which must be called before the first [`Self::attach`].
     pub fn open(state_dir: PathBuf, config: Config) -> Result<Self, Error> {
         let mut links = Links::open().map_err(Error::kernel("rtnetlink can't be opened"))?;
+        let store = Store::new(state_dir.clone());
+        let predefined = store.predefined()?;
+        let (records, half) = store.read()?;
         let subnet = choose_subnet(&mut links, &state_dir, &config)?;
-        let leases = Leases::open(state_dir, subnet)?;
-        ensure_bridge(&mut links, &config.bridge, subnet)?;
+        let default = made::default_network(&predefined, &config.bridge, subnet);
+        let mut networks = BTreeMap::from([(default.id.clone(), One::open(state_dir, default)?)]);
+        for record in half {
+            links
+                .remove(&record.bridge)
+                .map_err(Error::kernel(format!("the bridge {} can't be removed", record.bridge)))?;
+            store.forget(&record.id)?;
+        }
+        for record in records {
+            let folder = store.folder(&record.id);
+            networks.insert(record.id.clone(), One::open(folder, record)?);
+        }
+        for One { record, .. } in networks.values() {
+            // A bridge that can't be had now is tried again when a container needs it.
+            match ensure_bridge(&mut links, record) {
+                Err(error) if record.id == predefined.bridge => return Err(error),
+                Err(error) => tracing::error!(network = record.name, %error, "a network's bridge is missing"),
+                Ok(_) => {}
+            }
+        }
         link::forward_ipv4().map_err(Error::kernel("IPv4 forwarding can't be switched on"))?;
-        let firewall = Firewall::open(&config.bridge, subnet).and_then(|mut firewall| {
+        let zones: Vec<_> = networks.values().map(One::zone).collect();
+        let firewall = Firewall::open(zones, config.metadata).and_then(|mut firewall| {
             if !firewall.exists()? {
                 firewall.rebuild(&[])?;
             }
@@ -142,8 +180,9 @@ impl Network {
         });
         let firewall = firewall.map_err(Error::kernel("the firewall can't be set up (nf_tables)"))?;
         let own_port = firewall.port();
-        let state = Mutex::new(State { leases, firewall, attached: BTreeMap::new() });
-        let shared = Arc::new(Shared { bridge: config.bridge, subnet, links: Mutex::new(links), state });
+        let state = Mutex::new(State { networks, firewall, attached: BTreeMap::new() });
+        let links = Mutex::new(links);
+        let shared = Arc::new(Shared { store, predefined, names: config.names, links, state });
         let restored = Arc::clone(&shared);
         let watcher = Watcher::start(own_port, move |seen| restored.restore(seen));
         Ok(Self {
@@ -153,43 +192,25 @@ impl Network {
         })
     }
 
-    /// The network's addresses.
+    /// The default network's addresses.
     pub fn subnet(&self) -> Subnet {
-        self.shared.subnet
+        self.default_record().subnet
     }
 
-    /// The bridge's name.
-    pub fn bridge(&self) -> &str {
-        &self.shared.bridge
+    /// The default bridge's name.
+    pub fn bridge(&self) -> String {
+        self.default_record().bridge
     }
 
-    /// Connects a container and publishes its ports. The reservations are for the proxy. What was done is undone on an
-    /// error; only the address stays the container's until [`Self::release`].
-    pub fn attach(&self, request: &AttachRequest<'_>) -> Result<(Endpoint, Vec<Reservation>), Error> {
-        self.detach(request.container)?;
-        let (endpoint, reservations) = self.shared.state().admit(self.shared.subnet, request)?;
-        let published = publications(&endpoint);
-        let done = self.shared.plug(&endpoint, request.netns).and_then(|()| {
-            let State { firewall, attached, .. } = &mut *self.shared.state();
-            firewall
-                .publish(&published, || attached.values().flat_map(publications).collect())
-                .map_err(Error::kernel("the container's ports can't be published"))
-        });
-        if let Err(error) = done {
-            if let Err(second) = self.detach(request.container) {
-                tracing::warn!(error = %second, "a failed attachment can't be undone");
-            }
-            return Err(error);
-        }
-        self.sweeper.ports_published(published);
-        Ok((endpoint, reservations))
+    fn default_record(&self) -> Record {
+        self.shared.state().networks[&self.shared.predefined.bridge].record.clone()
     }
 
     /// Takes over a container that ran on while there was no engine, and holds its ports again. A port that somebody
     /// took meanwhile is left out: from other hosts it still leads to the container.
     pub fn readopt(&self, container: &ContainerId, endpoint: &Endpoint) -> Result<Vec<Reservation>, Error> {
         let State { firewall, attached, .. } = &mut *self.shared.state();
-        attached.insert(container.clone(), endpoint.clone());
+        attached.insert(self.shared.key(container, endpoint), endpoint.clone());
         firewall
             .publish(&publications(endpoint), || attached.values().flat_map(publications).collect())
             .map_err(Error::kernel("the container's ports can't be published"))?;
@@ -205,39 +226,91 @@ impl Network {
         Ok(reservations)
     }
 
-    /// Disconnects a container. Fast: its link is removed later, if the end of its namespace has not done that. The
-    /// address stays the container's. Not connected is well.
+    /// Disconnects a container from all its networks. Fast: its links are removed later, if the end of its namespace has
+    /// not done that. The addresses stay the container's. Not connected is well.
     pub fn detach(&self, container: &ContainerId) -> Result<(), Error> {
-        let State { firewall, attached, .. } = &mut *self.shared.state();
-        let Some(endpoint) = attached.remove(container) else { return Ok(()) };
-        self.sweeper.remove_link(endpoint.host_interface.clone());
-        let published = publications(&endpoint);
+        let mut state = self.shared.state();
+        let mut gone = Vec::new();
+        state.attached.retain(|(owner, _), endpoint| {
+            let stays = owner != container;
+            if !stays {
+                gone.push(endpoint.clone());
+            }
+            stays
+        });
+        for endpoint in &gone {
+            self.sweeper.remove_link(endpoint.host_interface.clone());
+        }
+        self.withdraw(&mut state, &gone)
+    }
+
+    /// Takes a running container out of one network; its link goes at once, its address is free.
+    pub fn disconnect(&self, container: &ContainerId, network: &NetworkId) -> Result<(), Error> {
+        let mut state = self.shared.state();
+        let gone = state.attached.remove(&(container.clone(), network.clone()));
+        if let Some(endpoint) = &gone {
+            let removed = lock(&self.shared.links).remove(&endpoint.host_interface);
+            removed.map_err(Error::kernel("the container's interface can't be removed"))?;
+            self.withdraw(&mut state, std::slice::from_ref(endpoint))?;
+        }
+        match state.networks.get_mut(network) {
+            Some(one) => one.leases.release(container),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes endpoints that are no longer attached out of firewall and names.
+    fn withdraw(&self, state: &mut State, gone: &[Endpoint]) -> Result<(), Error> {
+        for endpoint in gone {
+            self.shared.write_names(state, &self.shared.network_of(endpoint));
+        }
+        let published: Vec<_> = gone.iter().flat_map(publications).collect();
+        if published.is_empty() {
+            return Ok(());
+        }
+        let State { firewall, attached, .. } = state;
         let withdrawn = firewall.withdraw(&published, || attached.values().flat_map(publications).collect());
         self.sweeper.ports_withdrawn(published);
         withdrawn.map_err(Error::kernel("the container's ports can't be withdrawn"))
     }
 
-    /// Forgets a container that is removed: its address is free.
+    /// Forgets a container that is removed: its addresses are free.
     pub fn release(&self, container: &ContainerId) -> Result<(), Error> {
         self.detach(container)?;
-        self.shared.state().leases.release(container)
+        self.shared.state().networks.values_mut().try_for_each(|one| one.leases.release(container))
     }
 
-    /// Makes the kernel agree with what runs: firewall, links on the bridge, leases of containers not in `known`.
-    /// [`Self::readopt`] each of `live` next.
+    /// Makes the kernel agree with what runs: firewall, links on the bridges, leases of containers not in `known`. A
+    /// container is in `live` once for each of its networks. [`Self::readopt`] each of `live` next.
     pub fn reconcile(&self, live: &[(ContainerId, Endpoint)], known: &[ContainerId]) -> Result<(), Error> {
-        {
-            let State { leases, firewall, attached } = &mut *self.shared.state();
-            *attached = live.iter().cloned().collect();
-            let known: BTreeSet<_> = known.iter().chain(live.iter().map(|(container, _)| container)).collect();
-            leases.hold(live.iter().map(|(container, endpoint)| (container.clone(), endpoint.ip)), &known)?;
-            let published: Vec<_> = attached.values().flat_map(publications).collect();
-            firewall.rebuild(&published).map_err(Error::kernel("the firewall can't be rebuilt"))?;
+        let mut state = self.shared.state();
+        state.attached =
+            live.iter().map(|(container, endpoint)| (self.shared.key(container, endpoint), endpoint.clone())).collect();
+        let known: BTreeSet<_> = known.iter().chain(live.iter().map(|(container, _)| container)).collect();
+        for (id, one) in &mut state.networks {
+            let of_network = live.iter().filter(|(_, endpoint)| self.shared.network_of(endpoint) == *id);
+            one.leases.hold(of_network.map(|(container, endpoint)| (container.clone(), endpoint.ip)), &known)?;
+        }
+        let published: Vec<_> = state.attached.values().flat_map(publications).collect();
+        state.firewall.rebuild(&published).map_err(Error::kernel("the firewall can't be rebuilt"))?;
+        let ids: Vec<_> = state.networks.keys().cloned().collect();
+        for id in &ids {
+            self.shared.write_names(&state, id);
         }
         let mut links = lock(&self.shared.links);
-        let bridge = ensure_bridge(&mut links, &self.shared.bridge, self.shared.subnet)?;
-        let live: BTreeSet<_> = live.iter().map(|(_, endpoint)| endpoint.host_interface.as_str()).collect();
-        sweep(&mut links, bridge, &live).map_err(Error::kernel("the bridge's links can't be put in order"))
+        let (mut bridges, mut wanted) = (Vec::new(), BTreeMap::new());
+        for (id, One { record, .. }) in &state.networks {
+            let bridge = match ensure_bridge(&mut links, record) {
+                Ok(bridge) => bridge,
+                Err(error) if *id == self.shared.predefined.bridge => return Err(error),
+                // Said when it was opened.
+                Err(_) => continue,
+            };
+            bridges.push(bridge);
+            let of_network = state.attached.iter().filter(|((_, network), _)| network == id);
+            wanted.extend(of_network.map(|(_, endpoint)| (endpoint.host_interface.clone(), (bridge, !record.icc()))));
+        }
+        sweep(&mut links, &bridges, &wanted).map_err(Error::kernel("the bridges' links can't be put in order"))
     }
 
     /// What a container has received and sent; `None` when its link is gone.
@@ -252,37 +325,28 @@ impl Shared {
         lock(&self.state)
     }
 
-    /// Makes the pair of links, and configures the inner one from within.
-    fn plug(&self, endpoint: &Endpoint, netns: BorrowedFd<'_>) -> Result<(), Error> {
-        let name = &endpoint.host_interface;
-        let mac = mac_of(endpoint.ip);
-        {
-            let mut links = lock(&self.links);
-            let bridge = match links.find(&self.bridge).map_err(Error::kernel("the bridge can't be found"))? {
-                Some(link) => link.index,
-                None => ensure_bridge(&mut links, &self.bridge, self.subnet)?,
-            };
-            let mut connect = || {
-                links.add_pair(name, bridge, netns, mac)?;
-                link::without_ipv6(name)?;
-                if !endpoint.ports.is_empty()
-                    && let Some(link) = links.find(name)?
-                {
-                    links.set_hairpin(link.index)?;
-                }
-                links.up(name)
-            };
-            connect().map_err(Error::kernel("the container can't be connected to the bridge"))?;
+    fn network_of(&self, endpoint: &Endpoint) -> NetworkId {
+        endpoint.network_id.clone().unwrap_or_else(|| self.predefined.bridge.clone())
+    }
+
+    fn key(&self, container: &ContainerId, endpoint: &Endpoint) -> (ContainerId, NetworkId) {
+        (container.clone(), self.network_of(endpoint))
+    }
+
+    /// Tells the resolvers of a network who is in it now. The default network has none.
+    fn write_names(&self, state: &State, network: &NetworkId) {
+        let (Some(folder), Some(one)) = (&self.names, state.networks.get(network)) else { return };
+        if *network == self.predefined.bridge {
+            return;
         }
-        netns::within(netns, || {
-            let mut links = Links::open()?;
-            let inside = links.find(link::INSIDE)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?.index;
-            link::without_ipv6(link::INSIDE)?;
-            links.add_address(inside, endpoint.ip, self.subnet)?;
-            links.up(link::INSIDE)?;
-            links.add_default_route(inside, endpoint.gateway)
-        })
-        .map_err(Error::kernel("the container's interface can't be configured"))
+        let members = state.attached.iter().filter(|((_, of), _)| of == network);
+        let entries = members.map(|(_, endpoint)| (endpoint.ip, endpoint.names.as_slice()));
+        let text = crate::names::write(&one.record.name, entries);
+        let (path, beside) = (folder.join(network.as_str()), folder.join(format!(".tmp-{network}")));
+        let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path));
+        if let Err(error) = written {
+            tracing::error!(network = one.record.name, %error, "names can't be written: containers may not find each other");
+        }
     }
 
     /// Puts the table back as memory has it; false when that failed and is to be tried again.
@@ -299,32 +363,6 @@ impl Shared {
             }
         }
         firewall.exists().unwrap_or(false)
-    }
-}
-
-impl State {
-    /// Takes address and ports for a container; nothing is held when it fails.
-    fn admit(&mut self, subnet: Subnet, request: &AttachRequest<'_>) -> Result<(Endpoint, Vec<Reservation>), Error> {
-        let ip = self.leases.take(request.container)?;
-        let label = format!("{} ({})", request.name, request.container);
-        let mut reservations: Vec<Reservation> = Vec::with_capacity(request.ports.len());
-        for binding in request.ports {
-            let held = self.attached.values().flat_map(|endpoint| &endpoint.ports);
-            let taken = held.chain(reservations.iter().map(|reservation| &reservation.port));
-            let reservation = reserve::reserve(binding, ip, &label, taken)?;
-            reservations.push(reservation);
-        }
-        let endpoint = Endpoint {
-            network: NAME.to_owned(),
-            ip,
-            prefix_len: subnet.prefix_len(),
-            gateway: subnet.gateway(),
-            mac: mac_of(ip).map(|byte| hex(&[byte])).join(":"),
-            host_interface: link_name(request.container),
-            ports: reservations.iter().map(|reservation| reservation.port).collect(),
-        };
-        self.attached.insert(request.container.clone(), endpoint.clone());
-        Ok((endpoint, reservations))
     }
 }
 
@@ -349,63 +387,4 @@ fn link_name(container: &ContainerId) -> String {
 
 fn is_link_name(name: &str) -> bool {
     name.strip_prefix(LINK_PREFIX).is_some_and(|rest| rest.len() == 11 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
-}
-
-fn choose_subnet(links: &mut Links, state_dir: &std::path::Path, config: &Config) -> Result<Subnet, Error> {
-    if let Some(subnet) = config.subnet {
-        return Ok(subnet);
-    }
-    if let Some(subnet) = leases::remembered(state_dir)? {
-        return Ok(subnet);
-    }
-    let candidates = CANDIDATES.iter().filter_map(|text| text.parse::<Subnet>().ok());
-    let found = (|| {
-        let bridge = links.find(&config.bridge)?.map(|link| link.index);
-        let own = bridge.map_or_else(|| Ok(Vec::new()), |index| links.addresses(index))?;
-        let routes = links.destinations(bridge)?;
-        let free: Vec<_> = candidates.filter(|subnet| !routes.iter().any(|route| route.overlaps(*subnet))).collect();
-        // A bridge whose state was lost keeps its network: containers may be running on it.
-        let kept = free.iter().find(|subnet| own.contains(&(subnet.gateway(), subnet.prefix_len())));
-        Ok(kept.or(free.first()).copied())
-    })();
-    found.map_err(Error::kernel("the host's routes can't be listed"))?.ok_or(Error::NoSubnet)
-}
-
-/// Makes sure the bridge exists, is up and has its address and no other; returns its index.
-fn ensure_bridge(links: &mut Links, name: &str, subnet: Subnet) -> Result<u32, Error> {
-    let mut ensure = || {
-        if links.find(name)?.is_none() {
-            links.add_bridge(name, mac_of(subnet.gateway()))?;
-        }
-        let link = links.find(name)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        if link.kind != "bridge" {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{name} is not a bridge")));
-        }
-        link::without_ipv6(name)?;
-        for (address, prefix_len) in links.addresses(link.index)? {
-            if (address, prefix_len) != (subnet.gateway(), subnet.prefix_len()) {
-                links.remove_address(link.index, address, prefix_len)?;
-            }
-        }
-        links.add_address(link.index, subnet.gateway(), subnet)?;
-        links.up(name)?;
-        Ok(link.index)
-    };
-    ensure().map_err(Error::kernel(format!("the bridge {name} can't be set up")))
-}
-
-/// Removes links of containers that don't run, and puts those that do back on the bridge.
-fn sweep(links: &mut Links, bridge: u32, live: &BTreeSet<&str>) -> io::Result<()> {
-    for link in links.list()? {
-        if link.kind != "veth" || !is_link_name(&link.name) || link.master.is_some_and(|master| master != bridge) {
-            continue;
-        }
-        if !live.contains(link.name.as_str()) {
-            links.remove(&link.name)?;
-        } else if link.master.is_none() {
-            links.set_master(link.index, bridge)?;
-            links.set_hairpin(link.index)?;
-        }
-    }
-    Ok(())
 }

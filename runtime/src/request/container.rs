@@ -9,19 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ContainerMount, ContainerPort, HealthCheck, Isolation, Limits, PortBinding, RestartPolicy, Rlimit, VolumesFrom,
+    ContainerMount, ContainerPort, HealthCheck, Isolation, Limits, NetworkAttachment, NetworkMode, PortBinding,
+    RestartPolicy, Rlimit, VolumesFrom,
 };
-
-/// Which network a container gets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NetworkMode {
-    /// An interface of its own on the default bridge.
-    #[default]
-    Bridge,
-    /// Loopback only.
-    None,
-}
 
 /// Who the container's root is on the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,6 +161,12 @@ pub struct CreateContainer {
     /// How far it is opened to the host or to another container.
     #[serde(default)]
     pub isolation: Isolation,
+    /// Networks to be in besides the one of `network`, and the wishes for that one.
+    #[serde(default)]
+    pub networks: Vec<NetworkAttachment>,
+    /// `CONTAINER:ALIAS`: others on the default bridge, named in /etc/hosts and the environment.
+    #[serde(default)]
+    pub links: Vec<String>,
 }
 
 /// Which of a container's log a reader wants.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::ImageId,
-    id::{ContainerId, ExecId},
-    request::{ContainerMount, ContainerPort, CreateContainer, HealthCheck, Protocol},
+    id::{ContainerId, ExecId, NetworkId},
+    request::{ContainerMount, ContainerPort, CreateContainer, HealthCheck, NetworkAttachment, Protocol},
     view::Health,
 };
 
@@ -89,7 +89,7 @@ pub struct PublishedPort {
 /// A container's place in a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// The network's name, `bridge`.
+    /// The network's name.
     pub network: String,
     /// Address inside.
     pub ip: Ipv4Addr,
@@ -103,6 +103,25 @@ pub struct Endpoint {
     pub host_interface: String,
     /// What is published.
     pub ports: Vec<PublishedPort>,
+    /// The network; `None` is the default one, as before there were others.
+    #[serde(default)]
+    pub network_id: Option<NetworkId>,
+    /// The interface inside; `eth0` when empty.
+    #[serde(default)]
+    pub interface: String,
+    /// What others in this network may call it.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// Its own id.
+    #[serde(default)]
+    pub id: String,
+}
+
+impl Endpoint {
+    /// The interface inside.
+    pub fn interface(&self) -> &str {
+        if self.interface.is_empty() { "eth0" } else { &self.interface }
+    }
 }
 
 /// A container as lists and pages need it. All of it is memory: making it touches neither disk nor kernel.
@@ -158,6 +177,17 @@ pub struct ContainerView {
     pub health: Option<Health>,
     /// How it is asked whether it is well, after image and request were joined.
     pub health_check: Option<HealthCheck>,
+    /// Its places in further networks while it runs.
+    pub also: Vec<Endpoint>,
+    /// The networks it is in when it runs, in their order.
+    pub attachments: Vec<NetworkAttachment>,
+}
+
+impl ContainerView {
+    /// All its places in networks while it runs; the first is its way out.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoint.iter().chain(&self.also)
+    }
 }
 
 /// What a prune removed.

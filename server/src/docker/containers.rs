@@ -23,7 +23,6 @@ use super::{
         container::{Summary, word},
         health,
         inspect::Container,
-        network,
     },
     query::Query,
 };
@@ -202,7 +201,7 @@ impl Selection {
             && self.filters.labels(&container.labels)
             && self.filters.exact("status", word(&container.state))
             && self.filters.exact("health", health::word(container))
-            && self.filters.exact("network", network::name(container.request.network))
+            && in_network(&self.filters, container)
             && self.mounts(container)
             && self.is_task != Some(true)
             && (self.exited.is_empty()
@@ -229,6 +228,19 @@ impl Selection {
         };
         wanted.is_empty() || container.mounts.iter().any(matches)
     }
+}
+
+/// Not filtered by network, or it is in one of these, by name or id.
+fn in_network(filters: &Filters, container: &ContainerView) -> bool {
+    let wanted = filters.values("network");
+    let is = |name: &String| {
+        container.request.network.to_string() == *name
+            || container.attachments.iter().any(|one| one.network == *name)
+            || container
+                .endpoints()
+                .any(|one| one.network_id.as_ref().is_some_and(|id| id.as_str().starts_with(&**name)))
+    };
+    wanted.is_empty() || wanted.iter().any(is)
 }
 
 /// A port or a range of them, `8000-8080/tcp`.

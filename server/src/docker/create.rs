@@ -3,6 +3,7 @@
 mod health;
 pub(in crate::docker) mod life;
 mod mounts;
+pub(super) mod network;
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -23,7 +24,7 @@ use super::{
     error::{Failure, Result},
     json,
     lifecycle::FOR_EVER,
-    model::create::{Body, Created, HostConfig, LogConfig, NetworkingConfig, Rest},
+    model::create::{Body, Created, HostConfig, LogConfig, Rest},
     phrase,
     query::Query,
 };
@@ -35,12 +36,11 @@ mod isolation;
 const BODY_BYTES: usize = 8 << 20;
 
 /// Fields of the body that ask for what isn't there: name, values that are as good as none, words for the person.
-const NOT_OF_CONFIG: &[(&str, &[&str], &str)] = &[("MacAddress", &[], "choosing the MAC address")];
+const NOT_OF_CONFIG: &[(&str, &[&str], &str)] = &[("OnBuild", &[], "triggers of later builds in containers")];
 
 /// The same within `HostConfig`.
 const NOT_OF_HOST: &[(&str, &[&str], &str)] = &[
     ("VolumeDriver", &["local"], "volume drivers"),
-    ("Links", &[], "links to other containers (--link)"),
     ("DeviceRequests", &[], "device requests (--gpus)"),
     ("Cgroup", &[], "joining another container's cgroup"),
     ("CgroupParent", &[], "choosing the parent cgroup (--cgroup-parent)"),
@@ -55,15 +55,6 @@ const NOT_OF_HOST: &[(&str, &[&str], &str)] = &[
     ("CpuPercent", &[], "CPU percentages (Windows only)"),
     ("IOMaximumIOps", &[], "IO maxima (Windows only)"),
     ("IOMaximumBandwidth", &[], "IO maxima (Windows only)"),
-];
-
-/// The same within a network's `EndpointsConfig`.
-const NOT_OF_ENDPOINT: &[(&str, &[&str], &str)] = &[
-    ("IPAMConfig", &[], "choosing addresses (--ip)"),
-    ("Links", &[], "links to other containers"),
-    ("Aliases", &[], "network aliases (--network-alias)"),
-    ("MacAddress", &[], "choosing the MAC address (--mac-address)"),
-    ("DriverOpts", &[], "network driver options"),
 ];
 
 pub(super) async fn create(
@@ -98,10 +89,10 @@ fn request(body: Body, name: Option<&str>, platform: Option<&str>) -> Result<Cre
     };
     let host = body.host_config.unwrap_or_default();
     let mut made = from_host(host)?;
-    check_networks(body.networking_config.unwrap_or_default())?;
     if body.network_disabled == Some(true) {
         made.network = NetworkMode::None;
     }
+    network::join(&mut made, body.networking_config.unwrap_or_default(), body.mac_address)?;
     let ports = body.exposed_ports.unwrap_or_default();
     Ok(CreateContainer {
         name: name.map(|name| name.trim_start_matches('/').to_owned()),
@@ -147,7 +138,8 @@ fn from_host(mut host: HostConfig) -> Result<CreateContainer> {
         group_add: host.group_add.unwrap_or_default(),
         ports: bindings(host.port_bindings.unwrap_or_default())?,
         publish_all: host.publish_all_ports.unwrap_or_default(),
-        network: network(host.network_mode.as_deref().unwrap_or_default())?,
+        network: NetworkMode::from(host.network_mode.as_deref().unwrap_or_default()),
+        links: host.links.unwrap_or_default(),
         dns: host.dns.unwrap_or_default(),
         dns_search: host.dns_search.unwrap_or_default(),
         dns_options: host.dns_options.unwrap_or_default(),
@@ -222,24 +214,6 @@ fn refuse(rest: &Rest, table: &[(&str, &[&str], &str)]) -> Result<()> {
 
 fn missing(what: &str) -> Failure {
     Failure::unsupported(format!("Darsena does not support {what} yet"))
-}
-
-fn check_networks(config: NetworkingConfig) -> Result<()> {
-    for (name, endpoint) in config.endpoints_config.unwrap_or_default() {
-        network(&name)?;
-        refuse(&endpoint.unwrap_or_default().rest, NOT_OF_ENDPOINT)?;
-    }
-    Ok(())
-}
-
-fn network(mode: &str) -> Result<NetworkMode> {
-    match mode {
-        "" | "default" | "bridge" => Ok(NetworkMode::Bridge),
-        "none" => Ok(NetworkMode::None),
-        other => Err(Failure::unsupported(format!(
-            "Darsena does not support the network {other:?} yet: there are \"bridge\" and \"none\""
-        ))),
-    }
 }
 
 fn parse_port(text: &str) -> Result<ContainerPort> {
@@ -453,11 +427,35 @@ mod tests {
     }
 
     #[test]
+    fn networks_are_read() {
+        let got = made(&json!({
+            "Image": "a", "MacAddress": "02:00:00:00:00:01",
+            "HostConfig": {"NetworkMode": "shop", "Links": ["db:store"]},
+            "NetworkingConfig": {"EndpointsConfig": {
+                "shop": {"IPAMConfig": {"IPv4Address": "10.1.0.9"}, "Aliases": ["api"]}, "back": null,
+            }},
+        }))
+        .unwrap();
+        assert_eq!((got.network.to_string(), got.links), ("shop".to_owned(), vec!["db:store".to_owned()]));
+        let names: Vec<_> = got.networks.iter().map(|one| one.network.as_str()).collect();
+        assert_eq!(names, ["back", "shop"]);
+        let shop = &got.networks[1];
+        assert_eq!((shop.ip, &shop.aliases[..]), (Some(Ipv4Addr::new(10, 1, 0, 9)), &["api".to_owned()][..]));
+        assert_eq!(shop.mac.unwrap().to_string(), "02:00:00:00:00:01");
+        for (body, words) in [
+            (json!({"HostConfig": {"NetworkMode": "host"}, "MacAddress": "02:00:00:00:00:01"}), "mac-address"),
+            (json!({"MacAddress": "x"}), "invalid MAC address"),
+            (json!({"NetworkingConfig": {"EndpointsConfig": {"a": {"IPAMConfig": {"IPv4Address": "x"}}}}}), "IPv4"),
+        ] {
+            let mut body = body;
+            body["Image"] = "a".into();
+            assert!(refusal(&body).contains(words), "{body}");
+        }
+    }
+
+    #[test]
     fn what_is_not_there_is_refused_by_name() {
         for (host, words) in [
-            (json!({"Links": ["a:b"]}), "links"),
-            (json!({"NetworkMode": "host"}), r#"network "host""#),
-            (json!({"NetworkMode": "container:abc"}), "container:abc"),
             (json!({"LogConfig": {"Type": "syslog"}}), "log driver"),
             (json!({"LogConfig": {"Type": "json-file", "Config": {"labels": "a"}}}), "log option"),
             (json!({"SecurityOpt": ["apparmor=strict"]}), "apparmor=strict"),
@@ -470,17 +468,9 @@ mod tests {
             let text = refusal(&json!({"Image": "a", "HostConfig": host}));
             assert!(text.contains("Unsupported") && text.contains(words), "{host}: {text}");
         }
-        for (body, words) in [
-            (json!({"Image": "a", "MacAddress": "02:00:00:00:00:01"}), "MAC"),
-            (json!({"Image": "a", "NetworkingConfig": {"EndpointsConfig": {"mine": {}}}}), "mine"),
-            (
-                json!({"Image": "a", "NetworkingConfig": {"EndpointsConfig": {"bridge": {"IPAMConfig": {"IPv4Address": "1.2.3.4"}}}}}),
-                "--ip",
-            ),
-        ] {
-            let text = refusal(&body);
-            assert!(text.contains("Unsupported") && text.contains(words), "{body}: {text}");
-        }
+        let endpoint = json!({"IPAMConfig": {"IPv6Address": "fd00::2"}});
+        let text = refusal(&json!({"Image": "a", "NetworkingConfig": {"EndpointsConfig": {"mine": endpoint}}}));
+        assert!(text.contains("Unsupported") && text.contains("--ip6"), "{text}");
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod lifecycle;
 mod load;
 mod logs;
 mod model;
+mod networks;
 mod phrase;
 mod pull;
 mod push;
@@ -103,6 +104,12 @@ pub fn router(app: App) -> Router {
         .route("/containers/{id}/update", post(life::update))
         .route("/containers/{id}/changes", get(archive::changes))
         .route("/commit", post(archive::commit))
+        .route("/networks", get(networks::list))
+        .route("/networks/create", post(networks::create))
+        .route("/networks/prune", post(networks::prune))
+        .route("/networks/{id}", get(networks::inspect).delete(networks::remove))
+        .route("/networks/{id}/connect", post(networks::connect))
+        .route("/networks/{id}/disconnect", post(networks::disconnect))
         .route("/images/json", get(images::list).merge(image_named("json")))
         .route("/images/get", get(archive::save).merge(image_named("get")))
         .route("/images/search", get(images::search).merge(image_named("search")))

@@ -69,7 +69,7 @@ pub async fn size(app: &App, actor: &Actor, name: &str) -> Result<ContainerSize>
 /// Image not here, name taken, or a wrong value, in words that say which.
 pub async fn create(app: &App, actor: &Actor, mut request: CreateContainer) -> Result<Created> {
     let object = request.name.clone().unwrap_or_default();
-    let need = volumes::need(app, actor, &mut request);
+    let need = volumes::need(app, actor, &mut request).max(super::networks::need(&request));
     let openings = openings(&request);
     let mut detail = json!({ "image": request.image, "mounts": volumes::told(&request) });
     if !openings.is_empty() {

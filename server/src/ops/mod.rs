@@ -26,6 +26,7 @@ pub mod containers;
 pub mod exec;
 pub mod image_choice;
 pub mod images;
+pub mod networks;
 pub mod operation;
 pub mod people;
 pub mod registries;

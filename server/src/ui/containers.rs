@@ -365,6 +365,10 @@ pub(in crate::ui) mod samples {
             mac: "02:42:ac:11:00:02".into(),
             host_interface: "vethd1".into(),
             ports: vec![PublishedPort { container: port, host_ip: Ipv4Addr::UNSPECIFIED, host_port: 8081 }],
+            network_id: None,
+            interface: String::new(),
+            names: Vec::new(),
+            id: String::new(),
         };
         ContainerView {
             id: ContainerId::random(),
@@ -407,6 +411,11 @@ pub(in crate::ui) mod samples {
             exec_ids: Vec::new(),
             health: None,
             health_check: None,
+            also: Vec::new(),
+            attachments: vec![runtime::request::NetworkAttachment {
+                network: "bridge".to_owned(),
+                ..runtime::request::NetworkAttachment::default()
+            }],
         }
     }
 

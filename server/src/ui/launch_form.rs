@@ -179,7 +179,7 @@ impl LaunchForm {
             memory_unit: memory_unit.to_owned(),
             cpus: request.limits.nano_cpus.map_or_else(String::new, |nano| (nano as f64 / 1e9).to_string()),
             pids: request.limits.pids.map_or_else(String::new, |pids| pids.to_string()),
-            network: if request.network == NetworkMode::None { "none" } else { "bridge" }.to_owned(),
+            network: request.network.to_string(),
             command: request.command.as_deref().map(shell_line).unwrap_or_default(),
             entrypoint: request.entrypoint.as_deref().map(shell_line).unwrap_or_default(),
             user: request.user.clone().unwrap_or_default(),
@@ -294,7 +294,7 @@ impl LaunchForm {
             tty: self.tty,
             open_stdin: self.tty,
             ports,
-            network: if self.network == "none" { NetworkMode::None } else { NetworkMode::Bridge },
+            network: NetworkMode::from(self.network.as_str()),
             limits: Limits { memory_bytes, nano_cpus, pids, ..Limits::default() },
             read_only_rootfs: self.read_only,
             auto_remove: self.auto_remove,
@@ -333,8 +333,8 @@ impl LaunchForm {
         }
         option("--cpus", &self.cpus.replace(',', "."));
         option("--pids-limit", &self.pids);
-        if self.network == "none" {
-            option("--network", "none");
+        if !matches!(NetworkMode::from(self.network.as_str()), NetworkMode::Bridge) {
+            option("--network", &self.network);
         }
         option("-w", &self.working_dir);
         option("-u", &self.user);

@@ -9,7 +9,7 @@ use std::{
 
 use runtime::{
     id::ContainerId,
-    network::{AttachRequest, Config, Network},
+    network::{AttachRequest, Config, Network, Place},
     sys::{packet, process},
 };
 
@@ -66,7 +66,13 @@ pub fn serve(state: &Path) -> io::Result<()> {
         let done = match (&said[..], fds.first()) {
             (b"attach", Some(netns)) => {
                 id = ContainerId::random();
-                let request = AttachRequest { container: &id, name: "floor", netns: netns.as_fd(), ports: &[] };
+                let request = AttachRequest {
+                    container: &id,
+                    name: "floor",
+                    netns: netns.as_fd(),
+                    ports: &[],
+                    place: Place::default(),
+                };
                 network.attach(&request).map(drop)
             }
             (b"detach", None) => network.release(&id),

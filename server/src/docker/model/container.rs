@@ -9,11 +9,7 @@ use runtime::{
 };
 use serde::Serialize;
 
-use super::{
-    health,
-    network::{NetworkSummary, name},
-    volume::MountPoint,
-};
+use super::{health, network::NetworkSummary, volume::MountPoint};
 use crate::docker::phrase;
 
 /// One container of a list.
@@ -43,7 +39,7 @@ pub(in crate::docker) struct Summary<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ShortHostConfig {
-    network_mode: &'static str,
+    network_mode: String,
 }
 
 /// One line of `Ports`.
@@ -81,7 +77,7 @@ impl<'a> Summary<'a> {
             labels: &container.labels,
             state: word(&container.state),
             status: health::beside(status(&container.state, now), container),
-            host_config: ShortHostConfig { network_mode: name(container.request.network) },
+            host_config: ShortHostConfig { network_mode: container.request.network.to_string() },
             network_settings: NetworkSummary::of(container),
             mounts: MountPoint::all(container),
         }
@@ -215,6 +211,10 @@ pub(in crate::docker) mod tests {
                 mac: "02:42:ac:11:00:02".to_owned(),
                 host_interface: "veth1".to_owned(),
                 ports: vec![PublishedPort { container: port, host_ip: Ipv4Addr::UNSPECIFIED, host_port: 8080 }],
+                network_id: None,
+                interface: String::new(),
+                names: Vec::new(),
+                id: String::new(),
             }),
             id_base: None,
             restart_count: 0,
@@ -225,6 +225,11 @@ pub(in crate::docker) mod tests {
             exec_ids: Vec::new(),
             health: None,
             health_check: None,
+            also: Vec::new(),
+            attachments: vec![runtime::request::NetworkAttachment {
+                network: "bridge".to_owned(),
+                ..runtime::request::NetworkAttachment::default()
+            }],
         }
     }
 

@@ -33,6 +33,7 @@ pub(in crate::docker) struct Body {
     pub stop_signal: Option<String>,
     pub stop_timeout: Option<i64>,
     pub network_disabled: Option<bool>,
+    pub mac_address: Option<String>,
     pub healthcheck: Option<Check>,
     pub host_config: Option<HostConfig>,
     pub networking_config: Option<NetworkingConfig>,
@@ -64,6 +65,7 @@ impl From<Words> for Vec<String> {
 pub(in crate::docker) struct HostConfig {
     pub auto_remove: Option<bool>,
     pub network_mode: Option<String>,
+    pub links: Option<Vec<String>>,
     pub port_bindings: Option<BTreeMap<String, Option<Vec<PortBinding>>>>,
     pub publish_all_ports: Option<bool>,
     pub restart_policy: Option<RestartPolicy>,
@@ -166,9 +168,27 @@ pub(in crate::docker) struct NetworkingConfig {
 
 /// The wishes for one network.
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(in crate::docker) struct Endpoint {
-    #[serde(flatten)]
-    pub rest: Rest,
+    #[serde(rename = "IPAMConfig")]
+    pub ipam_config: Option<EndpointIpam>,
+    pub links: Option<Vec<String>>,
+    pub aliases: Option<Vec<String>>,
+    pub mac_address: Option<String>,
+    pub driver_opts: Option<BTreeMap<String, String>>,
+    pub gw_priority: Option<i64>,
+}
+
+/// The addresses wished.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(in crate::docker) struct EndpointIpam {
+    #[serde(rename = "IPv4Address")]
+    pub ipv4_address: Option<String>,
+    #[serde(rename = "IPv6Address")]
+    pub ipv6_address: Option<String>,
+    #[serde(rename = "LinkLocalIPs")]
+    pub link_local_ips: Option<Vec<String>>,
 }
 
 /// Every field that has no place of its own. A name that comes twice is an error here too.

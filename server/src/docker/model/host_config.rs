@@ -9,17 +9,13 @@ use runtime::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    isolation::Isolation,
-    life,
-    network::{HostPort, name},
-    volume::said_back,
-};
+use super::{isolation::Isolation, life, network::HostPort, volume::said_back};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(in crate::docker) struct HostConfig<'a> {
-    network_mode: &'static str,
+    network_mode: String,
+    links: Option<Vec<String>>,
     port_bindings: BTreeMap<String, Vec<HostPort>>,
     publish_all_ports: bool,
     auto_remove: bool,
@@ -79,7 +75,8 @@ impl<'a> HostConfig<'a> {
             security.push(format!("seccomp={profile}"));
         }
         Self {
-            network_mode: name(request.network),
+            network_mode: request.network.to_string(),
+            links: links(container),
             port_bindings: bindings(request),
             publish_all_ports: request.publish_all,
             auto_remove: request.auto_remove,
@@ -135,6 +132,15 @@ impl<'a> HostConfig<'a> {
     }
 }
 
+fn links(container: &ContainerView) -> Option<Vec<String>> {
+    let shown = |link: &String| {
+        let (name, alias) = link.split_once(':').unwrap_or((link, link));
+        format!("/{name}:/{}/{alias}", container.name)
+    };
+    let links: Vec<_> = container.request.links.iter().map(shown).collect();
+    Some(links).filter(|links| !links.is_empty())
+}
+
 fn bindings(request: &CreateContainer) -> BTreeMap<String, Vec<HostPort>> {
     let mut bindings = BTreeMap::<_, Vec<_>>::new();
     for port in &request.ports {
@@ -152,7 +158,7 @@ fn from_other(from: &VolumesFrom) -> String {
 
 fn fixed() -> Map<String, Value> {
     let fixed = json!({
-        "ContainerIDFile": "", "VolumeDriver": "", "ConsoleSize": [0, 0], "Cgroup": "", "Links": null,
+        "ContainerIDFile": "", "VolumeDriver": "", "ConsoleSize": [0, 0], "Cgroup": "",
         "Runtime": "darsena", "Isolation": "", "CgroupParent": "",
         "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0, "DeviceRequests": null,
          "CpuCount": 0, "CpuPercent": 0, "IOMaximumIOps": 0, "IOMaximumBandwidth": 0,

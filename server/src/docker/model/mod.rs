@@ -16,6 +16,7 @@ pub(super) mod inspect;
 pub(super) mod isolation;
 pub(super) mod life;
 pub(super) mod network;
+pub(super) mod networks;
 pub(super) mod progress;
 pub(super) mod stats;
 pub(super) mod system;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use runtime::{
-    request::NetworkMode,
+    request::{NetworkAttachment, NetworkMode},
     view::{ContainerView, Endpoint},
 };
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// `NetworkSettings` of inspect.
 #[derive(Debug, Serialize)]
@@ -28,14 +29,14 @@ pub(in crate::docker) struct NetworkSettings<'a> {
     secondary_ipv6_addresses: (),
     #[serde(flatten)]
     place: Place<'a>,
-    networks: BTreeMap<&'a str, EndpointSettings<'a>>,
+    networks: BTreeMap<String, EndpointSettings<'a>>,
 }
 
 /// `NetworkSettings` of lists.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(in crate::docker) struct NetworkSummary<'a> {
-    networks: BTreeMap<&'a str, EndpointSettings<'a>>,
+    networks: BTreeMap<String, EndpointSettings<'a>>,
 }
 
 /// One network of a container.
@@ -43,9 +44,9 @@ pub(in crate::docker) struct NetworkSummary<'a> {
 #[serde(rename_all = "PascalCase")]
 struct EndpointSettings<'a> {
     #[serde(rename = "IPAMConfig")]
-    ipam_config: (),
-    links: (),
-    aliases: (),
+    ipam_config: Option<Value>,
+    links: Option<&'a [String]>,
+    aliases: Option<&'a [String]>,
     driver_opts: (),
     gw_priority: u8,
     #[serde(rename = "NetworkID")]
@@ -53,7 +54,7 @@ struct EndpointSettings<'a> {
     #[serde(flatten)]
     place: Place<'a>,
     #[serde(rename = "DNSNames")]
-    dns_names: (),
+    dns_names: Option<&'a [String]>,
 }
 
 /// Addresses; empty while there are none.
@@ -91,17 +92,10 @@ impl HostPort {
     }
 }
 
-/// The name of the network a container is in.
-pub(in crate::docker) fn name(mode: NetworkMode) -> &'static str {
-    match mode {
-        NetworkMode::Bridge => "bridge",
-        NetworkMode::None => "none",
-    }
-}
-
 fn place(endpoint: Option<&Endpoint>) -> Place<'_> {
     endpoint.map_or_else(Place::default, |endpoint| Place {
         mac_address: &endpoint.mac,
+        endpoint_id: &endpoint.id,
         gateway: endpoint.gateway.to_string(),
         ip_address: endpoint.ip.to_string(),
         ip_prefix_len: endpoint.prefix_len,
@@ -109,19 +103,28 @@ fn place(endpoint: Option<&Endpoint>) -> Place<'_> {
     })
 }
 
-fn networks(container: &ContainerView) -> BTreeMap<&str, EndpointSettings<'_>> {
-    let endpoint = container.endpoint.as_ref();
-    let settings = EndpointSettings {
-        ipam_config: (),
-        links: (),
-        aliases: (),
+fn settings<'a>(wished: Option<&'a NetworkAttachment>, endpoint: Option<&'a Endpoint>) -> EndpointSettings<'a> {
+    let some = |list: &'a [String]| Some(list).filter(|list| !list.is_empty());
+    let ip = wished.and_then(|one| one.ip);
+    EndpointSettings {
+        ipam_config: ip.map(|ip| json!({ "IPv4Address": ip.to_string() })),
+        links: wished.and_then(|one| some(&one.links)),
+        aliases: wished.and_then(|one| some(&one.aliases)),
         driver_opts: (),
         gw_priority: 0,
-        network_id: endpoint.map_or("", |endpoint| &endpoint.network),
+        network_id: endpoint.and_then(|one| one.network_id.as_ref()).map_or("", |id| id.as_str()),
         place: place(endpoint),
-        dns_names: (),
-    };
-    BTreeMap::from([(name(container.request.network), settings)])
+        dns_names: endpoint.filter(|one| one.network != "bridge").and_then(|one| some(&one.names)),
+    }
+}
+
+fn networks(container: &ContainerView) -> BTreeMap<String, EndpointSettings<'_>> {
+    if let NetworkMode::None | NetworkMode::Host = container.request.network {
+        return BTreeMap::from([(container.request.network.to_string(), settings(None, None))]);
+    }
+    let one = |wished: &'_ NetworkAttachment| wished.network.clone();
+    let of = |name: &str| container.endpoints().find(|endpoint| endpoint.network == name);
+    container.attachments.iter().map(|wished| (one(wished), settings(Some(wished), of(&wished.network)))).collect()
 }
 
 impl<'a> NetworkSummary<'a> {
@@ -153,7 +156,7 @@ impl<'a> NetworkSettings<'a> {
             link_local_ipv6_prefix_len: 0,
             secondary_ip_addresses: (),
             secondary_ipv6_addresses: (),
-            place: place(endpoint),
+            place: place(endpoint.filter(|endpoint| endpoint.network == "bridge")),
             networks: networks(container),
         }
     }
