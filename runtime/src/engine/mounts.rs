@@ -30,7 +30,10 @@ impl Engine {
     ) -> Result<Vec<ContainerMount>> {
         let mut points = BTreeMap::new();
         for from in &request.volumes_from {
-            for mount in &self.inner.table.find(&from.container)?.record.mounts {
+            // Not "not found", by which clients would understand the image.
+            let other = self.inner.table.find(&from.container);
+            let other = other.map_err(|error| Error::invalid(error.message().to_owned()))?;
+            for mount in &other.record.mounts {
                 let mut mount = ContainerMount { spelled: None, ..mount.clone() };
                 mount.read_only |= from.read_only;
                 if let MountFrom::Volume(volume) = &mut mount.source {

@@ -44,7 +44,14 @@ pub fn attach_all(mounts: &[Mount], sources: Vec<OwnedFd>, root: &OwnedFd, made:
         } else {
             open::note_file(root, &mount.target, made)
         };
-        let target = target.stage(stage())?;
+        let target = match target {
+            // Nothing can be made there; what the kernel says of it differs.
+            Err(_) if ["/proc/", "/sys/"].iter().any(|made_up| mount.target.starts_with(made_up)) => {
+                let name = &mount.target;
+                return Err(refuse("mount", format_args!("invalid mount target {name:?}: it is inside /proc or /sys")));
+            }
+            target => target.stage(stage())?,
+        };
         allowed(&target, root, is_folder, &mount.target)?;
         attach(source, target).stage(stage())?;
     }
