@@ -30,7 +30,9 @@ impl Engine {
     ) -> Result<Vec<ContainerMount>> {
         let mut points = BTreeMap::new();
         for from in &request.volumes_from {
-            for mount in &self.inner.table.find(&from.container)?.record.mounts {
+            // Not 404, which clients take for a missing image.
+            let other = self.inner.table.find(&from.container).map_err(|error| Error::invalid(error.message()))?;
+            for mount in &other.record.mounts {
                 let mut mount = ContainerMount { spelled: None, ..mount.clone() };
                 mount.read_only |= from.read_only;
                 if let MountFrom::Volume(volume) = &mut mount.source {
