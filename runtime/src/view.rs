@@ -16,6 +16,7 @@ mod network;
 mod progress;
 mod stats;
 mod volume;
+mod volume_files;
 
 pub use build::{BuildEvent, BuildStep, BuildWarning, BuiltImage};
 pub use change::{Change, ChangeKind, PrunedImages};
@@ -32,6 +33,7 @@ pub use network::{NetworkMember, NetworkView, PrunedNetworks};
 pub use progress::{LayerStep, Progress, PushStep};
 pub use stats::{NetworkStats, Stats};
 pub use volume::{ANONYMOUS_LABEL, PrunedVolumes, VolumeView};
+pub use volume_files::{FileEntry, FileKind, FolderView, TextFile};
 
 /// Something that happened to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -29,6 +29,7 @@ use crate::{
         error::{self, Fault},
         image, image_bring, image_import, image_names, image_prune, image_remove, image_save, image_search, images,
         launch, operations, overview, people, registries, registry as ui_registry, sign_in, teams, terminal, tokens,
+        volume, volume_edit, volume_files, volumes,
     },
 };
 
@@ -74,6 +75,20 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/images/{id}/tag", post(image_names::tag))
         .route("/images/{id}/push", post(image_names::push))
         .route("/images/{id}/remove", get(image_remove::ask).post(image_remove::remove))
+        .route("/volumes", get(volumes::list).post(volumes::create))
+        // Not below /volumes: a volume may have any of these names.
+        .route("/bulk/volumes", post(volumes::bulk))
+        .route("/prune/volumes", get(volumes::ask_prune).post(volumes::prune))
+        .route("/volumes/{name}", get(volume::detail))
+        .route("/volumes/{name}/remove", get(volume::ask).post(volume::remove))
+        .route("/volumes/{name}/files", get(volume_files::list))
+        .route("/volumes/{name}/files/download", get(volume_files::download))
+        .route("/volumes/{name}/files/upload", post(volume_files::take).layer(DefaultBodyLimit::disable()))
+        .route("/volumes/{name}/files/folder", post(volume_files::make_folder))
+        .route("/volumes/{name}/files/text", post(volume_edit::begin))
+        .route("/volumes/{name}/files/rename", get(volume_files::ask_name).post(volume_files::rename))
+        .route("/volumes/{name}/files/remove", get(volume_files::ask_remove).post(volume_files::remove))
+        .route("/volumes/{name}/files/edit", get(volume_edit::show).post(volume_edit::save))
         .route("/builds", get(builds::list).post(build_new::create))
         .route("/builds/new", get(build_new::show).post(build_new::again))
         .route("/builds/bulk", post(build_records::bulk))

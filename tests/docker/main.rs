@@ -4,6 +4,7 @@
 
 mod archives;
 mod build;
+mod escape;
 mod exec;
 mod health;
 mod images;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
     let suite = network::tests(suite);
     let suite = volumes::tests(suite);
     let suite = mounts::tests(suite);
-    let suite = networks::tests(suite);
+    let suite = escape::tests(suite);
     stress::tests(suite).run()
 }
 

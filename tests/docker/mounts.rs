@@ -142,8 +142,8 @@ fn refused(darsena: &mut Darsena) {
         (&["-v", "/tmp:/x:shared"], "shared propagation"),
         (&["--mount", "type=volume,source=v1,target=/x,volume-driver=sshfs"], "plugin \"sshfs\" not found"),
         (&["--mount", "type=volume,source=v1,target=/x,volume-subpath=../x"], "subpath"),
-        (&["-v", "/tmp:/proc/x"], "inside /proc or /sys"),
-        (&["-v", "/tmp:/sys/x"], "inside /proc or /sys"),
+        (&["-v", "/tmp:/proc/fs"], "inside /proc or /sys"),
+        (&["-v", "/tmp:/sys/kernel"], "inside /proc or /sys"),
         (&["-v", "/etc/hostname:/etc"], "a file can't be mounted on a folder"),
     ] {
         let error = fails(&docker, options);

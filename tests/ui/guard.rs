@@ -269,7 +269,9 @@ fn every_route() {
             }
             if post {
                 let own = visitor.client.post(darsena.url(&path)).header("origin", darsena.url(""));
-                let answer = if ["/images/load", "/images/import", "/builds/upload"].contains(&path.as_str()) {
+                let answer = if ["/images/load", "/images/import", "/builds/upload"].contains(&path.as_str())
+                    || path.ends_with("/files/upload")
+                {
                     let form = reqwest::multipart::Form::new().text("archive", "x");
                     own.multipart(form).send().await.unwrap()
                 } else {

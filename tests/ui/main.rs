@@ -12,6 +12,7 @@ mod pages;
 mod story;
 mod terminal;
 mod usage;
+mod volumes;
 
 use std::process::ExitCode;
 
@@ -24,7 +25,7 @@ const PASSWORD: &str = "seven quiet cranes";
 
 fn main() -> ExitCode {
     let suite = Suite::new(&["chromium", "chromedriver", "docker-registry"], |_| {});
-    let suite = terminal::tests(suite);
+    let suite = terminal::tests(volumes::tests(suite));
     usage::tests(guard::tests(logs::tests(pages::tests(story::tests(suite))))).run()
 }
 

@@ -1056,3 +1056,122 @@ opened-host-cgroups = the host's control groups
 opened-no-seccomp = no system call filter
 opened-own-seccomp = a system call filter of its own
 opened-system-paths = system paths not hidden as usual
+# Volumes and their files
+nav-volumes = Volumes
+volumes-lead =
+    { $count ->
+        [one] { $count } volume, { $size }
+       *[other] { $count } volumes, { $size }
+    }
+volumes-new = New volume
+volumes-make = Create
+volumes-name-hint = Letters, digits, dot, dash and underscore. Without a name one is chosen.
+volumes-more = Labels and driver options
+volumes-type = Type
+volumes-device = Device
+volumes-options = Options
+volumes-options-hint = As for mount(8): tmpfs for memory, none with the option bind for a folder of this host, nfs for a server. Anything but memory takes an administrator.
+volumes-filter = Filter volumes
+volumes-all = All
+volumes-used = In use
+volumes-unused = Not in use
+volumes-anonymous = anonymous
+volumes-empty-title = No volumes yet
+volumes-empty-lead = A volume keeps files beyond the life of a container, and several containers can share it. Create one here, or name one when you create a container.
+volumes-filtered-title = No volume matches
+volumes-remove-some =
+    { $count ->
+        [one] Remove { $count } volume
+       *[other] Remove { $count } volumes
+    }
+volumes-none-chosen = Choose at least one volume first.
+volumes-removed =
+    { $count ->
+        [one] { $count } volume was removed.
+       *[other] { $count } volumes were removed.
+    }
+volumes-prune-question = Remove volumes that no container uses?
+volumes-prune-anonymous = Anonymous ones
+volumes-prune-all = All
+volumes-prune-none = There is no such volume
+volumes-prune-button =
+    { $count ->
+        [one] Remove { $count } volume, { $size }
+       *[other] Remove { $count } volumes, { $size }
+    }
+volumes-pruned =
+    { $count ->
+        [one] { $count } volume was removed; { $size } are free again.
+       *[other] { $count } volumes were removed; { $size } are free again.
+    }
+volume-made = The volume { $name } was created.
+volume-there = There is a volume called { $name } already.
+volume-since = created { $when }
+volume-removed = The volume { $name } was removed.
+volume-remove-effect = All files in it go for good.
+volume-in-use = It is used by { $names }: remove these first.
+volume-browse = Files
+volume-browse-one = Files of { $name }
+volume-not-used = No container mounts it.
+volume-stopped = Stopped
+volume-what = About this volume
+volume-place = On the host
+files-title = Files
+files-empty = Nothing is in here.
+files-owner = Owner
+files-mode = Mode
+files-changed = Changed
+files-special = no file
+files-more = { $count } more are not shown.
+files-tar = Download as tar
+files-download = Download
+files-rename-ask = Rename…
+files-rename-one = Rename { $name }
+files-rename-to = New name
+files-rename-do = Rename
+files-renamed = { $old } is { $new } now.
+files-upload = Upload
+files-upload-which = Files
+files-upload-do = Upload
+files-upload-what = Choose a file first.
+files-uploaded = { $name } was uploaded.
+files-replace = Replace what is there
+files-new = New
+files-folder = Folder
+files-folder-do = Create
+files-folder-made = The folder { $name } was created.
+files-text = Text file
+files-text-do = Write
+files-name-wrong = A name has no / and is not . or ..
+files-remove-effect = It goes for good; a folder with all in it.
+files-removed = { $name } was removed.
+files-saved = { $name } was saved.
+files-content = Content
+files-save = Save
+files-conflict = Below is what stands there now, and your text. Saving again replaces what stands there.
+files-theirs = What stands there now
+files-no-text = This file can't be edited here
+files-no-text-lead = It is longer than 64 KiB, or no text.
+launch-mount-source = Volume or host folder
+launch-mount-target = Where inside
+launch-mount-mode = Access
+launch-mounts-hint = A name makes or takes a volume, a path that begins with / is a folder of this host, nothing is a new volume of the container's own.
+launch-add-mount = Add volume
+launch-mount-target-wrong = The place inside begins with / and is not / itself.
+launch-mount-source-wrong = A volume's name has two or more letters, digits, dots, dashes and underscores.
+container-mounts = Mounts
+container-mounts-none = Nothing is mounted: what it writes goes with it.
+container-remove-volumes =
+    { $count ->
+        [one] Remove its own volume too
+       *[other] Remove its { $count } own volumes too
+    }
+container-remove-volumes-hint = Volumes with a name of their own stay.
+mount-target = Where inside
+mount-source = What
+mount-kind = Kind
+mount-bind = host folder
+mount-volume = volume
+mount-anonymous = own volume
+mount-tmpfs = memory
+mount-container = Container

@@ -1056,3 +1056,122 @@ opened-host-cgroups = los grupos de control del anfitrión
 opened-no-seccomp = sin filtro de llamadas al sistema
 opened-own-seccomp = un filtro propio de llamadas al sistema
 opened-system-paths = rutas del sistema no ocultas como es habitual
+# Volumes and their files
+nav-volumes = Volúmenes
+volumes-lead =
+    { $count ->
+        [one] { $count } volumen, { $size }
+       *[other] { $count } volúmenes, { $size }
+    }
+volumes-new = Volumen nuevo
+volumes-make = Crear
+volumes-name-hint = Letras, cifras, punto, guion y guion bajo. Sin nombre se elige uno.
+volumes-more = Etiquetas y opciones del controlador
+volumes-type = Tipo
+volumes-device = Dispositivo
+volumes-options = Opciones
+volumes-options-hint = Como en mount(8): tmpfs es memoria, none con la opción bind es una carpeta de este servidor, nfs es otro servidor. Todo menos la memoria requiere un administrador.
+volumes-filter = Filtrar volúmenes
+volumes-all = Todos
+volumes-used = En uso
+volumes-unused = Sin uso
+volumes-anonymous = anónimo
+volumes-empty-title = Aún no hay volúmenes
+volumes-empty-lead = Un volumen guarda archivos más allá de la vida de un contenedor, y varios contenedores pueden compartirlo. Cree uno aquí, o nómbrelo al crear un contenedor.
+volumes-filtered-title = Ningún volumen coincide
+volumes-remove-some =
+    { $count ->
+        [one] Eliminar { $count } volumen
+       *[other] Eliminar { $count } volúmenes
+    }
+volumes-none-chosen = Elija antes al menos un volumen.
+volumes-removed =
+    { $count ->
+        [one] Se eliminó { $count } volumen.
+       *[other] Se eliminaron { $count } volúmenes.
+    }
+volumes-prune-question = ¿Eliminar los volúmenes que ningún contenedor usa?
+volumes-prune-anonymous = Los anónimos
+volumes-prune-all = Todos
+volumes-prune-none = No hay ninguno
+volumes-prune-button =
+    { $count ->
+        [one] Eliminar { $count } volumen, { $size }
+       *[other] Eliminar { $count } volúmenes, { $size }
+    }
+volumes-pruned =
+    { $count ->
+        [one] Se eliminó { $count } volumen; quedan libres { $size }.
+       *[other] Se eliminaron { $count } volúmenes; quedan libres { $size }.
+    }
+volume-made = Se creó el volumen { $name }.
+volume-there = Ya hay un volumen llamado { $name }.
+volume-since = creado { $when }
+volume-removed = Se eliminó el volumen { $name }.
+volume-remove-effect = Todos sus archivos se pierden para siempre.
+volume-in-use = Lo usa { $names }: elimine eso primero.
+volume-browse = Archivos
+volume-browse-one = Archivos de { $name }
+volume-not-used = Ningún contenedor lo monta.
+volume-stopped = Parado
+volume-what = Sobre este volumen
+volume-place = En el servidor
+files-title = Archivos
+files-empty = Aquí no hay nada.
+files-owner = Dueño
+files-mode = Permisos
+files-changed = Modificado
+files-special = no es un archivo
+files-more = No se muestran { $count } más.
+files-tar = Descargar como tar
+files-download = Descargar
+files-rename-ask = Cambiar nombre…
+files-rename-one = Cambiar el nombre de { $name }
+files-rename-to = Nombre nuevo
+files-rename-do = Cambiar nombre
+files-renamed = { $old } es ahora { $new }.
+files-upload = Subir
+files-upload-which = Archivos
+files-upload-do = Subir
+files-upload-what = Elija antes un archivo.
+files-uploaded = Se subió { $name }.
+files-replace = Reemplazar lo que haya
+files-new = Nuevo
+files-folder = Carpeta
+files-folder-do = Crear
+files-folder-made = Se creó la carpeta { $name }.
+files-text = Archivo de texto
+files-text-do = Escribir
+files-name-wrong = Un nombre no lleva / ni es . o ..
+files-remove-effect = Se pierde para siempre; una carpeta, con todo lo que tenga.
+files-removed = Se eliminó { $name }.
+files-saved = Se guardó { $name }.
+files-content = Contenido
+files-save = Guardar
+files-conflict = Abajo está lo que hay ahora, y su texto. Si guarda otra vez, reemplaza lo que hay.
+files-theirs = Lo que hay ahora
+files-no-text = Este archivo no se puede editar aquí
+files-no-text-lead = Pasa de 64 KiB o no es texto.
+launch-mount-source = Volumen o carpeta del servidor
+launch-mount-target = Dónde, por dentro
+launch-mount-mode = Acceso
+launch-mounts-hint = Un nombre crea o toma un volumen, una ruta que empieza por / es una carpeta de este servidor, y nada es un volumen nuevo, propio del contenedor.
+launch-add-mount = Añadir volumen
+launch-mount-target-wrong = El lugar por dentro empieza por / y no es / mismo.
+launch-mount-source-wrong = El nombre de un volumen tiene dos o más letras, cifras, puntos, guiones y guiones bajos.
+container-mounts = Montajes
+container-mounts-none = No hay nada montado: lo que escriba se va con él.
+container-remove-volumes =
+    { $count ->
+        [one] Eliminar también su volumen propio
+       *[other] Eliminar también sus { $count } volúmenes propios
+    }
+container-remove-volumes-hint = Los volúmenes con nombre se quedan.
+mount-target = Dónde, por dentro
+mount-source = Qué
+mount-kind = Clase
+mount-bind = carpeta del servidor
+mount-volume = volumen
+mount-anonymous = volumen propio
+mount-tmpfs = memoria
+mount-container = Contenedor

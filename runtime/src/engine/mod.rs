@@ -77,6 +77,7 @@ mod top;
 mod trash;
 mod turns;
 mod update;
+mod volume_files;
 mod volume_fill;
 mod volumes;
 mod wait;

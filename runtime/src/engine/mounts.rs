@@ -30,9 +30,8 @@ impl Engine {
     ) -> Result<Vec<ContainerMount>> {
         let mut points = BTreeMap::new();
         for from in &request.volumes_from {
-            // Not "not found", by which clients would understand the image.
-            let other = self.inner.table.find(&from.container);
-            let other = other.map_err(|error| Error::invalid(error.message().to_owned()))?;
+            // Not 404, which clients take for a missing image.
+            let other = self.inner.table.find(&from.container).map_err(|error| Error::invalid(error.message()))?;
             for mount in &other.record.mounts {
                 let mut mount = ContainerMount { spelled: None, ..mount.clone() };
                 mount.read_only |= from.read_only;

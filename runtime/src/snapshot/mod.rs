@@ -41,7 +41,7 @@ pub use self::{
     inflate::{Compression, Inflate},
     pipe::pipe,
     root::{inherit as inherit_root, is_changed as root_is_changed},
-    tree::{disk_usage, is_empty_folder},
+    tree::{disk_usage, is_empty_folder, remove_in_place as remove_entry},
     untar::{Error as UntarError, Limits, Rules, unpack},
 };
 use crate::{

@@ -38,6 +38,7 @@ pub mod teams;
 pub mod terminal;
 pub mod usage;
 pub mod users;
+pub mod volume_files;
 pub mod volumes;
 
 /// What is being done, for the audit record.

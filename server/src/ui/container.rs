@@ -14,6 +14,7 @@ use runtime::{
 
 use super::{
     chart::{self, Chart},
+    container_mounts::{self, MountLine},
     container_usage::{self, Asked, Range},
     containers::{Standing, ports},
     error::Fault,
@@ -190,6 +191,7 @@ pub struct OverviewPage {
     labels: Vec<(String, String)>,
     events: Vec<Happened>,
     health: Option<health::Panel>,
+    mounts: Vec<MountLine>,
 }
 
 impl OverviewPage {
@@ -263,6 +265,7 @@ impl OverviewPage {
             env: view.env.iter().map(pair).collect(),
             how,
             labels: view.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            mounts: container_mounts::lines(view, t),
             events: entries.iter().map(|entry| Happened::new(entry, t, now)).collect(),
             health: health::Panel::new(view, t, now),
             page,

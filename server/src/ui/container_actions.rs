@@ -8,6 +8,7 @@ use runtime::error::ErrorKind;
 
 use super::{
     confirm::{Confirm, Line},
+    container_mounts,
     containers::Standing,
     error::Fault,
     page::{Page, notify, see_other},
@@ -49,6 +50,11 @@ pub async fn ask(
         lines[0].detail =
             format!("{} · {}", lines[0].detail, t.one("container-layer-size", "size", t.size(size.writable_bytes)));
     }
+    if act == "remove"
+        && let Some(asked) = container_mounts::ask(&app, &signed, &view, &lines[0].detail, &title).await?
+    {
+        return Ok(asked);
+    }
     let confirm = Confirm {
         page: Page::new(&app, &signed, t.one("question", "title", &title), "containers").await?,
         t,
@@ -74,6 +80,7 @@ pub async fn act(
     Path((name, act)): Path<(String, String)>,
     posted: Posted,
 ) -> Result<Response, Fault> {
+    let volumes = posted.fields.is_on("volumes");
     let signed = posted.signed;
     let (actor, t) = (&signed.actor, signed.t);
     let result = match act.as_str() {
@@ -81,7 +88,7 @@ pub async fn act(
         "stop" => ops::containers::stop(&app, actor, &name, None, None).await,
         "restart" => ops::containers::restart(&app, actor, &name, None, None).await,
         "kill" => ops::containers::kill(&app, actor, &name, "KILL").await,
-        "remove" => ops::containers::remove(&app, actor, &name, true, false).await,
+        "remove" => ops::containers::remove(&app, actor, &name, true, volumes).await,
         _ => return Err(Fault::NoPage),
     };
     match result {

@@ -3,6 +3,7 @@
 
 mod images;
 mod samples;
+mod volumes;
 
 use std::collections::HashMap;
 
@@ -68,6 +69,7 @@ fn page(t: Texts, title: &str, section: &'static str) -> Page {
         sees_all: true,
         containers: 6,
         images: 4,
+        volumes: 3,
         running: 1,
         tray,
         notices: vec![Notice { good: true, text: t.one("container-started", "name", "shop-<api>") }],
@@ -140,6 +142,7 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         wrong,
         presence: Presence::Here(t.size(84_000_000)),
         known: vec!["shop/api:2.14.0".into()],
+        volumes: vec!["shop-db".into()],
     };
     let whole = Wholeness {
         entries: 48_211,
@@ -444,6 +447,7 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         ),
     ];
     all.extend(images::all(t, &views(), &running));
+    all.extend(volumes::all(t, &views(), &running));
     all
 }
 

@@ -42,6 +42,8 @@ pub struct NewPage {
     pub presence: Presence,
     /// Images there are.
     pub known: Vec<String>,
+    /// Volumes there are.
+    pub volumes: Vec<String>,
 }
 
 impl NewPage {
@@ -59,6 +61,15 @@ impl NewPage {
             .map(|row| format!("{}→{}", if row.host.is_empty() { "*" } else { &row.host }, row.container))
             .collect();
         if lines.is_empty() { self.t.get("none") } else { lines.join(", ") }
+    }
+
+    fn mounts_line(&self) -> String {
+        let rows = self.form.mounts.iter().filter(|row| !row.target.is_empty());
+        rows.map(|row| row.target.clone()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn why_mount(&self) -> bool {
+        self.wrong.iter().any(|wrong| wrong.field.starts_with("ms"))
     }
 
     fn env_line(&self) -> String {
@@ -119,12 +130,17 @@ async fn draw(
     if form.ports.is_empty() {
         form.ports.push(super::launch_form::PortRow { protocol: "tcp".into(), ..Default::default() });
     }
+    if form.mounts.is_empty() {
+        form.mounts.push(super::launch_volumes::MountRow::default());
+    }
     if form.env.is_empty() {
         form.env.push(super::launch_form::PairRow::default());
     }
     let known = ops::images::list(app, &signed.actor)?.into_iter().flat_map(|image| image.tags).collect();
+    let named = ops::volumes::list(app, &signed.actor)?.into_iter().filter(|volume| !volume.is_anonymous());
+    let volumes = named.map(|volume| volume.name).collect();
     let page = Page::new(app, signed, signed.t.get("launch-title"), "containers").await?;
-    Ok(NewPage { page, t: signed.t, form, wrong, presence, known })
+    Ok(NewPage { page, t: signed.t, form, wrong, presence, known, volumes })
 }
 
 /// What the form starts with.

@@ -7,7 +7,10 @@ use runtime::{
     view::{ContainerView, ImageView},
 };
 
-use super::request::Fields;
+use super::{
+    launch_volumes::{self, MountRow},
+    request::Fields,
+};
 use crate::i18n::Texts;
 
 /// A port row.
@@ -69,6 +72,8 @@ pub struct LaunchForm {
     pub auto_remove: bool,
     /// A terminal.
     pub tty: bool,
+    /// What is mounted.
+    pub mounts: Vec<MountRow>,
 }
 
 /// A field that needs a change: its id on the page, and why.
@@ -116,6 +121,7 @@ impl LaunchForm {
             read_only: fields.is_on("read_only"),
             auto_remove: fields.is_on("auto_remove"),
             tty: fields.is_on("tty"),
+            mounts: launch_volumes::read(fields),
         };
         match fields.get("add") {
             Some("port") => form.ports.push(PortRow { protocol: "tcp".into(), ..PortRow::default() }),
@@ -189,6 +195,7 @@ impl LaunchForm {
             read_only: request.read_only_rootfs,
             auto_remove: request.auto_remove,
             tty: request.tty,
+            mounts: launch_volumes::like(&view.mounts),
         }
     }
 
@@ -273,6 +280,12 @@ impl LaunchForm {
         if !self.working_dir.is_empty() && !self.working_dir.starts_with('/') {
             say("wd".into(), "launch-folder", t.get("launch-folder-wrong"));
         }
+        let mounts = launch_volumes::mounts(&self.mounts).unwrap_or_else(|rows| {
+            for (at, why) in rows {
+                say(format!("ms{at}"), "nav-volumes", t.get(why));
+            }
+            Vec::new()
+        });
         let mut labels = std::collections::BTreeMap::new();
         for row in self.labels.iter().filter(|row| !row.name.is_empty()) {
             labels.insert(row.name.clone(), row.value.clone());
@@ -298,6 +311,7 @@ impl LaunchForm {
             limits: Limits { memory_bytes, nano_cpus, pids, ..Limits::default() },
             read_only_rootfs: self.read_only,
             auto_remove: self.auto_remove,
+            mounts,
             ..CreateContainer::default()
         })
     }
@@ -335,6 +349,9 @@ impl LaunchForm {
         option("--pids-limit", &self.pids);
         if !matches!(NetworkMode::from(self.network.as_str()), NetworkMode::Bridge) {
             option("--network", &self.network);
+        }
+        for row in self.mounts.iter().filter(|row| !row.target.is_empty()) {
+            option("-v", &row.spelled());
         }
         option("-w", &self.working_dir);
         option("-u", &self.user);

@@ -26,6 +26,7 @@ pub mod container_changes;
 pub mod container_commit;
 pub mod container_inspect;
 pub mod container_logs;
+pub mod container_mounts;
 pub mod container_usage;
 pub mod containers;
 pub mod download;
@@ -42,6 +43,7 @@ pub mod image_search;
 pub mod images;
 pub mod launch;
 pub mod launch_form;
+pub mod launch_volumes;
 pub mod operations;
 pub mod overview;
 pub mod page;
@@ -55,6 +57,10 @@ pub mod terminal;
 pub mod tokens;
 mod tree;
 pub mod upload;
+pub mod volume;
+pub mod volume_edit;
+pub mod volume_files;
+pub mod volumes;
 
 #[cfg(test)]
 mod drawn;

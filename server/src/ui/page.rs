@@ -88,6 +88,8 @@ pub struct Page {
     pub containers: usize,
     /// Images in all.
     pub images: usize,
+    /// Volumes in all.
+    pub volumes: usize,
     /// Operations running.
     pub running: usize,
     /// The last operations.
@@ -128,6 +130,7 @@ impl Page {
             sees_all,
             containers: if sees_all { ops::containers::list(app, actor)?.len() } else { 0 },
             images: if sees_all { ops::images::list(app, actor)?.len() } else { 0 },
+            volumes: if sees_all { ops::volumes::list(app, actor)?.len() } else { 0 },
             running: tray.iter().filter(|item| item.is_running).count(),
             tray,
             notices,
