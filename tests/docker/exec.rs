@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Darsena, Docker, Suite, image::digest, wait::eventually};
+use harness::{
+    Darsena, Docker, Suite,
+    image::digest,
+    wait::{Heard, eventually},
+};
 use serde_json::Value;
 
 use crate::{IMAGE, inspect, remove, start, streams::noise};
@@ -27,6 +31,8 @@ pub fn tests(suite: Suite) -> Suite {
         .test("exec_is_told_in_events_and_inspect", told)
         .test("execs_end_with_the_container", ends)
         .test("execs_go_on_without_the_server", outlives)
+        .test("exec_joins_what_the_container_shares", shared)
+        .test("attach_by_websocket", websocket)
         .test("many_execs_at_once", many)
 }
 
@@ -326,6 +332,58 @@ fn outlives(darsena: &mut Darsena) {
     docker.run(&["wait", "kept"]).ok();
     assert_eq!(shown(darsena, execs.trim())["ExitCode"], 137);
     remove(&docker, "kept");
+}
+
+fn shared(darsena: &mut Darsena) {
+    let docker = darsena.docker();
+    let other = start(&docker, &["--name", "other", "--ipc", "shareable"], "exec sleep 1000");
+    for options in [
+        &["--pid", "host"][..],
+        &["--ipc", "host", "--uts", "host", "--cgroupns", "host"],
+        &["--privileged"],
+        &["--pid", "container:other"],
+        &["--ipc", "container:other"],
+    ] {
+        let look = "for n in cgroup ipc mnt net pid user uts; do readlink /proc/self/ns/$n; done; \
+                    grep -E '^(Cap|Seccomp:)' /proc/self/status; cat /proc/self/uid_map";
+        let id = start(&docker, options, &format!("{look}; exec sleep 1000"));
+        let own = eventually("it has looked", || {
+            let own = docker.run(&["logs", &id]).text();
+            (own.lines().count() == 14).then_some(own)
+        });
+        assert_eq!(docker.run(&["exec", &id, "sh", "-c", look]).ok(), own, "{options:?}");
+        let running = docker.spawn(&["exec", &id, "sh", "-c", "echo up; exec sleep 900"]);
+        running.stdout.until("up");
+        docker.run(&["kill", &id]).ok();
+        running.finish().code(137);
+        remove(&docker, &id);
+    }
+    remove(&docker, &other);
+}
+
+/// A message of up to 125 bytes, as clients send it: masked, with a mask of zeros.
+fn message(bytes: &[u8]) -> Vec<u8> {
+    [&[0x82, 0x80 | bytes.len() as u8, 0, 0, 0, 0], bytes].concat()
+}
+
+fn websocket(darsena: &mut Darsena) {
+    let docker = darsena.docker();
+    let id = start(&docker, &["-i"], "echo ready; while read line; do echo got $line; done; exit 5");
+    let mut socket = UnixStream::connect(darsena.socket()).unwrap();
+    let ask = format!(
+        "GET /v1.48/containers/{id}/attach/ws?stdin=1&stdout=1&stderr=1&stream=1&logs=1 HTTP/1.1\r\nHost: docker\r\nConnection: \
+         Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    socket.write_all(ask.as_bytes()).unwrap();
+    let heard = Heard::from(socket.try_clone().unwrap());
+    assert!(heard.until("ready").contains("101 Switching Protocols"));
+    socket.write_all(&message(b"one\n")).unwrap();
+    heard.until("got one");
+    socket.write_all(&message(b"two\n")).unwrap();
+    heard.until("got two");
+    docker.run(&["kill", &id]).ok();
+    heard.to_end();
+    remove(&docker, &id);
 }
 
 fn many(darsena: &mut Darsena) {

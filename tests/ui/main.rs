@@ -6,6 +6,7 @@
 mod build;
 mod changes;
 mod guard;
+mod health;
 mod images;
 mod logs;
 mod pages;
@@ -25,7 +26,7 @@ const PASSWORD: &str = "seven quiet cranes";
 
 fn main() -> ExitCode {
     let suite = Suite::new(&["chromium", "chromedriver", "docker-registry"], |_| {});
-    let suite = terminal::tests(volumes::tests(suite));
+    let suite = health::tests(terminal::tests(volumes::tests(suite)));
     usage::tests(guard::tests(logs::tests(pages::tests(story::tests(suite))))).run()
 }
 

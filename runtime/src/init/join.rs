@@ -48,7 +48,7 @@ impl Ground {
     /// Of a container that is started like this.
     pub(crate) fn of(spec: &LaunchSpec) -> Self {
         let process = Process { argv: Vec::new(), init: false, ..spec.process.clone() };
-        Self { process, cgroup: spec.cgroup.clone(), is_mapped: spec.id_map.is_some() }
+        Self { process, cgroup: spec.cgroup.clone(), is_mapped: spec.id_map.is_some() || spec.opened.user.is_some() }
     }
 
     /// Less than this the host allows itself.

@@ -107,3 +107,22 @@ pub fn left(app: &App, actor: &Actor, id: &str) -> Result<()> {
     get(app, actor, id)?;
     app.engine.exec_detached(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_not_recorded_and_more_rights_are_the_administrator_s() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let mut request =
+            ExecContainer { argv: words("mysql -psecret"), env: words("TOKEN=secret"), ..Default::default() };
+        let act = act("db".to_owned(), &request);
+        let recorded = format!("{} {} {}", act.action, act.object, act.detail);
+        assert!(recorded.contains("mysql") && recorded.contains("\"arguments\":1"), "{recorded}");
+        assert!(!recorded.contains("secret"), "{recorded}");
+        assert_eq!(right(&request), Right::Operate);
+        request.privileged = true;
+        assert_eq!(right(&request), Right::Administer);
+    }
+}
