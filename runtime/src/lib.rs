@@ -7,7 +7,7 @@
 //! - **L1 ground** (sync): [`sys`] (every unsafe block), [`durable`], [`undo`], [`fault`], [`meter`]
 //! - **L2 stores and devices** (sync but for the registry client; siblings don't know each other): [`content`],
 //!   [`snapshot`], [`image`], [`volume`], [`repositories`], [`lease`], [`network`], [`cgroup`], [`seccomp`], [`logs`], [`registry`]
-//! - **L3 life of one container**: [`container`], [`init`], [`monitor`]
+//! - **L3 life of one container**: [`container`], [`init`], [`monitor`], [`resolver`]
 //! - **L4 building** (sync): [`build`]
 //! - **L5 flows**: [`engine`], one verb a file
 //!
@@ -19,6 +19,7 @@ pub mod init;
 pub mod logs;
 pub mod monitor;
 pub mod names;
+pub mod resolver;
 pub mod spec;
 pub mod sys;
 

@@ -22,7 +22,7 @@
 //!   builds/cache/<hex>.json   results of build steps; builds/mounts/<hex>/ cache mounts; builds/work/* running builds
 //!   trash/                    what was removed and is still being unlinked
 //! <run root>/                 0700, tmpfs on most hosts, gone after a reboot
-//!   c/<first 16 of id>/       sock (the monitor's), state of one running container
+//!   c/<first 16 of id>/       sock (the monitor's), state, resolver of one running container
 //!   names/<network id>        who is called what there
 //! ```
 
@@ -260,6 +260,11 @@ impl Paths {
     /// Run folder of one container. Short: a socket's path may have 107 bytes (unix(7)).
     pub fn run_container(&self, id: &ContainerId) -> PathBuf {
         self.run_containers().join(&id.as_str()[..16])
+    }
+
+    /// What one container's name server serves.
+    pub fn resolver(&self, id: &ContainerId) -> PathBuf {
+        self.run_container(id).join("resolver")
     }
 
     /// The monitor's control socket of one container.

@@ -12,6 +12,7 @@ mod isolation;
 mod life;
 mod limits;
 mod mounts;
+mod names;
 mod network;
 mod networks;
 mod restarts;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let suite = states::tests(suite);
     let suite = restarts::tests(suite);
     let suite = isolation::tests(suite);
+    let suite = names::tests(suite);
     let suite = network::tests(suite);
     let suite = volumes::tests(suite);
     let suite = mounts::tests(suite);

@@ -139,6 +139,16 @@ impl Engine {
                 tracing::error!(container = name, "it can't be connected to one of its networks: {}", error.chain());
             }
         }
+        let status = container.status();
+        let ContainerState::Running { pid, .. } = status.state else { return };
+        let (engine, it) = (self.clone(), Arc::clone(container));
+        let told = blocking(move || {
+            let endpoints: Vec<Endpoint> = status.endpoints().cloned().collect();
+            if endpoints.is_empty() { Ok(()) } else { engine.tell_of_networks(&it, &endpoints, &netns_of(pid)?, pid) }
+        });
+        if let Err(error) = told.await {
+            tracing::error!(container = container.record.name, "names don't work in it: {}", error.chain());
+        }
     }
 
     /// The kernel's part of a connect; nothing when it doesn't run.

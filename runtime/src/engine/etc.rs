@@ -4,7 +4,7 @@
 
 use std::{fmt::Write as _, fs, io, net::Ipv4Addr, path::Path};
 
-use crate::{container::record::Record, paths::Paths, view::Endpoint};
+use crate::{container::record::Record, network::RESOLVER, paths::Paths, view::Endpoint};
 
 /// Used when the host names only servers on its own loopback, which a container can't reach (as Docker does).
 const FALLBACK_SERVERS: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
@@ -19,12 +19,9 @@ pub(in crate::engine) struct Surroundings {
     pub endpoints: Vec<Endpoint>,
     /// Others it was linked to, with their names.
     pub links: Vec<(Ipv4Addr, Vec<String>)>,
-    /// It has a resolver of the engine's, at [`RESOLVER`].
+    /// It has a resolver of the engine's.
     pub resolver: bool,
 }
-
-/// Where containers find the engine's resolver.
-pub(in crate::engine) const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 
 /// Writes what is new of the three, in place: they may be bound already.
 ///

@@ -64,6 +64,7 @@ mod push;
 mod recover;
 mod remove;
 mod rename;
+mod resolver;
 mod save;
 pub mod scratch;
 pub mod serving;

@@ -152,11 +152,14 @@ impl Engine {
         &self,
         container: &Container,
         endpoints: &[Endpoint],
-        _netns: &OwnedFd,
-        _pid: i32,
+        netns: &OwnedFd,
+        pid: i32,
     ) -> Result<()> {
-        let around =
-            etc::Surroundings { endpoints: endpoints.to_vec(), links: self.link_names(container)?, resolver: false };
+        let around = etc::Surroundings {
+            endpoints: endpoints.to_vec(),
+            links: self.link_names(container)?,
+            resolver: self.resolver_for(container, endpoints, netns, pid)?,
+        };
         etc::write(&self.inner.paths, &container.record, &around).map_err(failed)
     }
 }

@@ -37,6 +37,7 @@ use super::{
     report::read_exit,
 };
 use crate::{
+    resolver,
     spec::LaunchSpec,
     sys::{memfd, packet, process, readiness},
 };
@@ -161,6 +162,26 @@ impl Launcher {
             return Ok(());
         }
         Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
+
+    /// Starts a container's name server: its sockets for UDP and TCP and the container's first process go to it. Returns
+    /// when it serves. Must be called within a tokio runtime.
+    pub fn resolve(&self, settings: &Path, handed: [BorrowedFd<'_>; 3]) -> io::Result<()> {
+        let (channel, theirs) = packet::pair()?;
+        let mut command = self.0.command();
+        command
+            .arg0("darsena-resolver")
+            .arg("resolve")
+            .arg(settings)
+            .env_clear()
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut child = tokio::process::Command::from(command).spawn()?;
+        tokio::spawn(async move { drop(child.wait().await) });
+        packet::send(&channel, resolver::HAND_OVER, &handed.map(|fd| fd.as_raw_fd()), true)?;
+        let (answer, _) = packet::receive(&channel, true)?;
+        if answer == resolver::SERVING { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
     /// Gives a container to a monitor and waits until it has made the first process.

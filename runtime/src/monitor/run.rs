@@ -38,6 +38,7 @@ use crate::{
         limits,
     },
     logs::Writer,
+    resolver,
     spec::{self, LaunchSpec, Stdin},
     sys::{
         packet, privilege,
@@ -51,12 +52,18 @@ pub(crate) fn now_ns() -> u64 {
 }
 
 /// The monitor program: descriptor 0 is the channel to the server, over which the spec comes. With `probe FOLDER` it only
-/// tries whether layers can be mapped.
+/// tries whether layers can be mapped; with `resolve SETTINGS` it is a container's name server.
 pub fn main() -> ExitCode {
     // What the server's own parent left open is nobody's business here.
     let _ = process::close_from(3);
     let mut arguments = std::env::args_os().skip(1);
-    if let (Some(word), Some(folder)) = (arguments.next(), arguments.next())
+    let (word, path) = (arguments.next(), arguments.next());
+    if let (Some(word), Some(settings)) = (&word, &path)
+        && word == "resolve"
+    {
+        return resolver::main(settings.as_ref());
+    }
+    if let (Some(word), Some(folder)) = (word, path)
         && word == "probe"
     {
         return match probe::mapped_overlay(folder.as_ref()) {

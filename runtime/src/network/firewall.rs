@@ -19,7 +19,6 @@ use super::{
     subnet::Subnet,
 };
 use crate::{
-    request::Protocol,
     sys::netlink::{Message, Received, Socket},
     view::PublishedPort,
 };
@@ -230,11 +229,7 @@ fn elements(ports: &[Publication], write: fn(&str, &str, &[Element]) -> Vec<Mess
     for (port, container) in ports {
         let word = |address: Ipv4Addr| address.octets().to_vec();
         let number = |port: u16| [port.to_be_bytes(), [0; 2]].concat();
-        let protocol = match port.protocol() {
-            Protocol::Tcp => nix::libc::IPPROTO_TCP,
-            Protocol::Udp => nix::libc::IPPROTO_UDP,
-        };
-        let service = [vec![protocol as u8, 0, 0, 0], number(port.host_port)].concat();
+        let service = [vec![nftables::protocol_number(port.protocol()), 0, 0, 0], number(port.host_port)].concat();
         let with_address = || [word(port.host_ip), service.clone()].concat();
         let target = Some([word(*container), number(port.container.port)].concat());
         if port.host_ip.is_unspecified() {

@@ -30,6 +30,7 @@ mod made;
 mod nftables;
 mod plug;
 mod record;
+mod redirect;
 mod reserve;
 mod subnet;
 mod watch;
@@ -44,6 +45,7 @@ use std::{
 pub use error::Error;
 pub use firewall::warnings;
 pub use plug::{AttachRequest, Place};
+pub use redirect::{RESOLVER, open_resolver};
 pub use reserve::{HeldSocket, Reservation};
 pub use subnet::{ParseSubnetError, Subnet};
 

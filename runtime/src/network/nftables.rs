@@ -2,9 +2,12 @@
 //!
 //! Only what the firewall needs is here. Every object is in the `inet` family.
 
-use std::io;
+use std::{io, net::Ipv4Addr};
 
-use crate::sys::netlink::{APPEND, CREATE, DUMP, Family, Message, Socket};
+use crate::{
+    request::Protocol,
+    sys::netlink::{APPEND, CREATE, DUMP, Family, Message, Socket},
+};
 
 const SUBSYSTEM: u16 = 10 << 8;
 pub(super) const NEW_TABLE: u16 = SUBSYSTEM;
@@ -158,6 +161,14 @@ fn element_messages(kind: u16, flags: u16, table: &str, set: &str, elements: &[E
     elements.chunks(ELEMENTS_PER_MESSAGE).map(message).collect()
 }
 
+/// The kernel's number of a transport protocol.
+pub(super) fn protocol_number(protocol: Protocol) -> u8 {
+    match protocol {
+        Protocol::Tcp => nix::libc::IPPROTO_TCP as u8,
+        Protocol::Udp => nix::libc::IPPROTO_UDP as u8,
+    }
+}
+
 /// A rule being written, expression by expression.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rule(Vec<(&'static str, Vec<Field>)>);
@@ -249,18 +260,38 @@ impl Rule {
     /// Sends the connection to the address and port a map has for the loaded key; goes on when it has none.
     #[must_use]
     pub(super) fn redirect_by(self, map: &str) -> Self {
+        self.push("lookup", vec![Field::Text(1, map.to_owned()), Field::Number(2, FIRST), Field::Number(3, FIRST)])
+            .send_to_loaded()
+    }
+
+    fn send_to_loaded(self) -> Self {
         const TO_DESTINATION: u32 = 1;
         const IPV4: u32 = 2;
-        self.push("lookup", vec![Field::Text(1, map.to_owned()), Field::Number(2, FIRST), Field::Number(3, FIRST)])
-            .push(
-                "nat",
-                vec![
-                    Field::Number(1, TO_DESTINATION),
-                    Field::Number(2, IPV4),
-                    Field::Number(3, FIRST),
-                    Field::Number(5, SECOND_WORD),
-                ],
-            )
+        self.push(
+            "nat",
+            vec![
+                Field::Number(1, TO_DESTINATION),
+                Field::Number(2, IPV4),
+                Field::Number(3, FIRST),
+                Field::Number(5, SECOND_WORD),
+            ],
+        )
+    }
+
+    /// Only packets to a port.
+    #[must_use]
+    pub(super) fn service(self, protocol: Protocol, port: u16) -> Self {
+        self.meta(Meta::Protocol, Compare::Equal, &[protocol_number(protocol)])
+            .load_port(FIRST)
+            .compare(Compare::Equal, &port.to_be_bytes())
+    }
+
+    /// Sends the connection to this address and port.
+    #[must_use]
+    pub(super) fn redirect_to(self, address: Ipv4Addr, port: u16) -> Self {
+        self.push("immediate", vec![Field::Number(1, FIRST), Field::Value(2, address.octets().to_vec())])
+            .push("immediate", vec![Field::Number(1, SECOND_WORD), Field::Value(2, port.to_be_bytes().to_vec())])
+            .send_to_loaded()
     }
 
     /// Gives the connection the address of the interface it leaves by.
