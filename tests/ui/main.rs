@@ -9,6 +9,7 @@ mod guard;
 mod images;
 mod logs;
 mod pages;
+mod settings;
 mod story;
 mod terminal;
 mod usage;

@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 
 use runtime::{
-    request::{ContainerPort, CreateContainer, Limits, NetworkMode, PortBinding},
+    request::{ContainerPort, CreateContainer, Limits, NetworkMode, PortBinding, RestartPolicy},
     view::{ContainerView, ImageView},
 };
 
-use super::request::Fields;
+use super::{container_restart, request::Fields};
 use crate::i18n::Texts;
 
 /// A port row.
@@ -69,6 +69,10 @@ pub struct LaunchForm {
     pub auto_remove: bool,
     /// A terminal.
     pub tty: bool,
+    /// Docker's name of a restart policy.
+    pub restart: String,
+    /// How often it is restarted after failures; empty is without end.
+    pub retries: String,
 }
 
 /// A field that needs a change: its id on the page, and why.
@@ -116,6 +120,8 @@ impl LaunchForm {
             read_only: fields.is_on("read_only"),
             auto_remove: fields.is_on("auto_remove"),
             tty: fields.is_on("tty"),
+            restart: fields.text("restart"),
+            retries: fields.text("retries"),
         };
         match fields.get("add") {
             Some("port") => form.ports.push(PortRow { protocol: "tcp".into(), ..PortRow::default() }),
@@ -189,6 +195,8 @@ impl LaunchForm {
             read_only: request.read_only_rootfs,
             auto_remove: request.auto_remove,
             tty: request.tty,
+            restart: request.restart.name().to_owned(),
+            retries: container_restart::retries(request.restart),
         }
     }
 
@@ -273,6 +281,12 @@ impl LaunchForm {
         if !self.working_dir.is_empty() && !self.working_dir.starts_with('/') {
             say("wd".into(), "launch-folder", t.get("launch-folder-wrong"));
         }
+        let restart = container_restart::policy(&self.restart, &self.retries);
+        if restart.is_none() {
+            say("rp".into(), "restart-policy", t.get("restart-wrong"));
+        } else if self.auto_remove && restart != Some(RestartPolicy::No) {
+            say("rp".into(), "restart-policy", t.get("restart-and-remove"));
+        }
         let mut labels = std::collections::BTreeMap::new();
         for row in self.labels.iter().filter(|row| !row.name.is_empty()) {
             labels.insert(row.name.clone(), row.value.clone());
@@ -298,6 +312,7 @@ impl LaunchForm {
             limits: Limits { memory_bytes, nano_cpus, pids, ..Limits::default() },
             read_only_rootfs: self.read_only,
             auto_remove: self.auto_remove,
+            restart: restart.unwrap_or_default(),
             ..CreateContainer::default()
         })
     }
@@ -333,6 +348,7 @@ impl LaunchForm {
         }
         option("--cpus", &self.cpus.replace(',', "."));
         option("--pids-limit", &self.pids);
+        option("--restart", &container_restart::option(&self.restart, &self.retries));
         if !matches!(NetworkMode::from(self.network.as_str()), NetworkMode::Bridge) {
             option("--network", &self.network);
         }
@@ -368,7 +384,7 @@ fn is_container_name(name: &str) -> bool {
         && name.len() <= 128
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
-        && !["new", "bulk"].contains(&name)
+        && !["new", "bulk", "prune"].contains(&name)
 }
 
 /// `8081`, `127.0.0.1:8081`, `127.0.0.1:` or nothing.
