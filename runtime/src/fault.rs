@@ -81,6 +81,8 @@ pub const NAMES: &[&str] = &[
     "monitor.exec_started",
     "exec.asked",
     "exec.started",
+    "copy.rooted",
+    "copy.written",
 ];
 
 /// Every failpoint of this build; none in release builds.

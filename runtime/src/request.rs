@@ -21,7 +21,8 @@ pub use exec::{AttachExec, ExecContainer};
 pub use health::HealthCheck;
 pub use image::{CommitContainer, ImportImage, PruneImages};
 pub use isolation::{Access, Device, DeviceKind, DeviceRule, IpcMode, Isolation, ParseDeviceError, PidMode};
-pub use life::{DeviceRates, PruneContainers, RestartPolicy, UpdateContainer};
+
+pub use life::{CopyIn, DeviceRates, PruneContainers, RestartPolicy, UpdateContainer};
 pub use limits::{DeviceLimit, Limits, Rlimit};
 pub use network::{AddressPool, CreateNetwork, Mac, NetworkAttachment, NetworkMode, ParseMacError};
 pub use port::{ContainerPort, ParsePortError, PortBinding, Protocol};

@@ -21,7 +21,7 @@ mod volume_files;
 pub use build::{BuildEvent, BuildStep, BuildWarning, BuiltImage};
 pub use change::{Change, ChangeKind, PrunedImages};
 pub use container::{
-    ContainerSize, ContainerState, ContainerView, Created, Endpoint, Exit, ProcessTable, PrunedContainers,
+    ContainerSize, ContainerState, ContainerView, Created, Endpoint, Exit, PathStat, ProcessTable, PrunedContainers,
     PublishedPort,
 };
 pub use exec::{ExecState, ExecView};

@@ -25,7 +25,8 @@ use crate::{
     live, registry,
     ui::{
         account, assets, audit, build_cache, build_new, build_records, builds, container, container_actions,
-        container_changes, container_commit, container_inspect, container_logs, containers, download,
+        container_changes, container_commit, container_inspect, container_logs, container_prune, container_settings,
+        containers, download,
         error::{self, Fault},
         image, image_bring, image_import, image_names, image_prune, image_remove, image_save, image_search, images,
         launch, operations, overview, people, registries, registry as ui_registry, sign_in, teams, terminal, tokens,
@@ -51,6 +52,7 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/containers", get(containers::list).post(launch::create))
         .route("/containers/new", get(launch::show).post(launch::again))
         .route("/containers/bulk", post(containers::bulk))
+        .route("/containers/prune", get(container_prune::ask).post(container_prune::remove))
         .route("/containers/{name}", get(container::overview))
         .route("/containers/{name}/logs", get(container_logs::logs))
         .route("/containers/{name}/logs/download", get(container_logs::download))
@@ -61,6 +63,8 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/containers/{name}/export", get(container_changes::export))
         .route("/containers/{name}/commit", get(container_commit::show).post(container_commit::commit))
         .route("/containers/{name}/terminal", get(terminal::show).post(terminal::end))
+        .route("/containers/{name}/settings", get(container_settings::show).post(container_settings::save))
+        .route("/containers/{name}/rename", post(container_settings::rename))
         .route("/containers/{name}/{act}", get(container_actions::ask).post(container_actions::act))
         .route("/images", get(images::list))
         .route("/images/bulk", post(images::bulk))

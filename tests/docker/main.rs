@@ -4,6 +4,7 @@
 
 mod archives;
 mod build;
+mod copies;
 mod escape;
 mod exec;
 mod health;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let suite = health::tests(suite);
     let suite = limits::tests(suite);
     let suite = states::tests(suite);
+    let suite = copies::tests(suite);
     let suite = restarts::tests(suite);
     let suite = isolation::tests(suite);
     let suite = names::tests(suite);

@@ -76,8 +76,14 @@ fn tar(input: &[u8]) -> bool {
     let open = |path: &Path| OwnedFd::from(File::open(path).unwrap());
     let limits = Limits { entries: 1000, bytes: 1 << 20, ..Limits::default() };
     let layer = unpack(input, &open(&root), Some(&open(&trash)), limits, Rules::layer()).is_ok();
-    let context =
-        Rules { whiteouts: false, devices: false, owner: Some((0, 0)), newest: Some(0), base: b"in".to_vec() };
+    let context = Rules {
+        whiteouts: false,
+        devices: false,
+        owner: Some((0, 0)),
+        newest: Some(0),
+        base: b"in".to_vec(),
+        live: None,
+    };
     let added = unpack(input, &open(&root), None, limits, context).is_ok();
     assert_eq!((seen(&canary), seen(&outside)), before, "something outside was touched");
     assert_eq!(fs::read(&canary).unwrap(), b"alive");

@@ -15,6 +15,7 @@ pub const VERBS: &[Verb] = &[
     Verb { steps: "rename.", before: running, act: rename, after: has_one_name },
     Verb { steps: "update.", before: running, act: update, after: one_limit },
     Verb { steps: "prune_containers.", before: ended, act: prune, after: pruned },
+    Verb { steps: "copy.", before: ended, act: copy, after: copied },
     Verb { steps: "again.", before: nothing, act: fail_once, after: settled },
 ];
 
@@ -118,6 +119,19 @@ fn prune(docker: &Docker) -> Output {
 fn pruned(docker: &Docker) {
     prune(docker).ok();
     assert_eq!(status(docker, NAME), None);
+}
+
+/// Into a container that does not run: its file system is mounted for it.
+fn copy(docker: &Docker) -> Output {
+    docker.run(&["cp", "/etc/passwd", &format!("{NAME}:/copied")])
+}
+
+fn copied(docker: &Docker) {
+    copy(docker).ok();
+    docker.run(&["start", "-a", NAME]).ok();
+    let back = docker.run(&["cp", &format!("{NAME}:/copied"), "-"]);
+    assert!(back.code == 0 && back.stdout.windows(5).any(|bytes| bytes == b"root:"));
+    docker.run(&["rm", NAME]).ok();
 }
 
 /// The server dies, or the start fails, when its next turn comes.

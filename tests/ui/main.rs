@@ -10,6 +10,7 @@ mod health;
 mod images;
 mod logs;
 mod pages;
+mod settings;
 mod story;
 mod terminal;
 mod usage;

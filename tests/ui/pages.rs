@@ -26,6 +26,8 @@ const PAGES: &[(&str, &str)] = &[
     ("/containers/a-container-with-quite-a-long-name-that-has-ended", "ended"),
     ("/containers/runs/changes", "changes"),
     ("/containers/runs/commit", "commit"),
+    ("/containers/runs/settings", "settings"),
+    ("/containers/prune", "containers-prune"),
     ("/containers/runs/inspect", "inspect"),
     ("/containers/runs/inspect?q=env", "inspect-found"),
     ("/images", "images"),

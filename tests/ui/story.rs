@@ -70,6 +70,7 @@ fn story(person: &Person) {
         told.the_search_says_what_works().await;
         told.a_file_system_is_imported(&docker).await;
         told.changes_become_an_image(&docker).await;
+        told.settings_change_what_runs(&docker).await;
         told.all_of_it_is_in_the_audit().await;
         browser.assert_quiet(&["422"]).await;
         browser.close().await;

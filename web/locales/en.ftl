@@ -1003,6 +1003,66 @@ inspect-none = Nothing here has these words.
 ## The life of a container
 state-paused = Paused
 state-restarting = Restarting
+pause = Pause
+unpause = Resume
+rename = Rename
+rename-ask = Rename…
+rename-new = New name
+tab-settings = Settings
+container-paused = { $name } is paused
+container-unpaused = { $name } goes on
+container-renamed = { $name } is called { $new } now
+containers-bulk-paused =
+    { $count ->
+        [one] One container is paused
+       *[other] { $count } containers are paused
+    }
+containers-bulk-unpaused =
+    { $count ->
+        [one] One container goes on
+       *[other] { $count } containers go on
+    }
+containers-prune = Remove unused…
+containers-prune-question = Remove containers that don't run?
+containers-prune-age = Created
+containers-pruned =
+    { $count ->
+        [one] One container removed, { $size } freed
+       *[other] { $count } containers removed, { $size } freed
+    }
+restart-policy = Restart policy
+restart-no = Never
+restart-on-failure = After a failure
+restart-always = Always
+restart-unless-stopped = Unless stopped by hand
+restart-retries = Attempts after failures
+restart-retries-hint = Only counts after a failure. Empty means without end.
+restart-wrong = Choose a policy, and a whole number of attempts.
+restart-and-remove = A container that is removed when it ends can't be restarted.
+settings-title = Restart and limits
+settings-lead = Changes count at once, also while the container runs.
+settings-memory = Memory in MiB
+settings-reservation = Memory reservation in MiB
+settings-shares = CPU weight
+settings-cpuset = CPUs it may run on
+settings-io-weight = Disk weight, 10 to 1000
+settings-used = { $amount } in use
+settings-save = Save
+settings-saved = The settings of { $name } are changed
+settings-same = Nothing was changed
+settings-failed = Nothing was changed.
+settings-wrong = Check the field “{ $field }”.
+settings-past = Past runs
+settings-past-none = No run has ended yet.
+settings-past-when = Ended
+settings-past-code = Code
+settings-past-ran = Ran for
+settings-restarts =
+    { $count ->
+        [0] not restarted
+        [one] restarted once
+       *[other] restarted { $count } times
+    }
 
 ## Health checks
 

@@ -1003,6 +1003,66 @@ inspect-none = Nada aquí contiene estas palabras.
 ## The life of a container
 state-paused = En pausa
 state-restarting = Reiniciándose
+pause = Pausar
+unpause = Reanudar
+rename = Renombrar
+rename-ask = Renombrar…
+rename-new = Nombre nuevo
+tab-settings = Ajustes
+container-paused = { $name } está en pausa
+container-unpaused = { $name } sigue en marcha
+container-renamed = { $name } se llama ahora { $new }
+containers-bulk-paused =
+    { $count ->
+        [one] Un contenedor está en pausa
+       *[other] { $count } contenedores están en pausa
+    }
+containers-bulk-unpaused =
+    { $count ->
+        [one] Un contenedor sigue en marcha
+       *[other] { $count } contenedores siguen en marcha
+    }
+containers-prune = Eliminar sin uso…
+containers-prune-question = ¿Eliminar los contenedores que no están en marcha?
+containers-prune-age = Creado
+containers-pruned =
+    { $count ->
+        [one] Un contenedor eliminado, { $size } liberados
+       *[other] { $count } contenedores eliminados, { $size } liberados
+    }
+restart-policy = Política de reinicio
+restart-no = Nunca
+restart-on-failure = Tras un fallo
+restart-always = Siempre
+restart-unless-stopped = Salvo si se detuvo a mano
+restart-retries = Intentos tras fallos
+restart-retries-hint = Solo cuenta tras un fallo. Vacío significa sin fin.
+restart-wrong = Elija una política y un número entero de intentos.
+restart-and-remove = Un contenedor que se elimina al terminar no se puede reiniciar.
+settings-title = Reinicio y límites
+settings-lead = Los cambios valen al instante, también con el contenedor en marcha.
+settings-memory = Memoria en MiB
+settings-reservation = Reserva de memoria en MiB
+settings-shares = Peso de CPU
+settings-cpuset = CPU que puede usar
+settings-io-weight = Peso de disco, de 10 a 1000
+settings-used = { $amount } en uso
+settings-save = Guardar
+settings-saved = Los ajustes de { $name } han cambiado
+settings-same = No se cambió nada
+settings-failed = No se cambió nada.
+settings-wrong = Revise el campo «{ $field }».
+settings-past = Ejecuciones anteriores
+settings-past-none = Aún no ha terminado ninguna.
+settings-past-when = Terminó
+settings-past-code = Código
+settings-past-ran = Duró
+settings-restarts =
+    { $count ->
+        [0] sin reinicios
+        [one] reiniciado una vez
+       *[other] reiniciado { $count } veces
+    }
 
 ## Comprobaciones de salud
 

@@ -43,7 +43,7 @@ pub fn extract(
 ) -> Result<(), Failure> {
     let root = target.try_clone_to_owned().map_err(Failure::Io)?;
     let from = Inflate::new(from).map_err(Failure::Io)?;
-    let rules = Rules { whiteouts: false, devices: true, owner, newest, base };
+    let rules = Rules { whiteouts: false, devices: true, owner, newest, base, live: None };
     unpack(from, &root, None, Limits::default(), rules).map_err(Failure::Archive)
 }
 

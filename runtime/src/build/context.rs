@@ -99,7 +99,8 @@ impl Context {
         fs::set_permissions(&context, fs::Permissions::from_mode(0o755))?;
         let root = OwnedFd::from(File::open(&context)?);
         let trash = OwnedFd::from(File::open(&trash)?);
-        let rules = Rules { whiteouts: false, devices: false, owner: Some((0, 0)), newest: None, base: Vec::new() };
+        let rules =
+            Rules { whiteouts: false, devices: false, owner: Some((0, 0)), newest: None, base: Vec::new(), live: None };
         let mut stream = Inflate::new(stream)?;
         unpack(&mut stream, &root, Some(&trash), limits, rules)?;
         // What pads the archive's end is read too: who sends it is not cut off.

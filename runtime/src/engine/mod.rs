@@ -35,6 +35,7 @@ mod build_cache;
 mod check;
 mod commit;
 mod connect;
+mod copy;
 mod create;
 mod current;
 mod etc;

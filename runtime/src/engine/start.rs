@@ -93,7 +93,7 @@ impl Engine {
 
     /// The last run's monitor holds the root file system until written data is synced; two overlays on one writable folder
     /// would spoil it.
-    async fn unmounted(&self, container: &Container) -> Result<()> {
+    pub(in crate::engine) async fn unmounted(&self, container: &Container) -> Result<()> {
         let Some(last) = container.take_last_client() else { return Ok(()) };
         let gone = tokio::time::timeout(WRITE_BACK, last.gone()).await;
         let slow =

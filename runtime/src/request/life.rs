@@ -125,6 +125,15 @@ impl DeviceRates {
     }
 }
 
+/// How an archive is put into a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CopyIn {
+    /// Nothing but a folder takes a folder's place, and nothing but a file a file's.
+    pub folders_stay: bool,
+    /// Everything is owned by the container's user.
+    pub owned_by_user: bool,
+}
+
 /// Which containers a prune takes of those that don't run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PruneContainers {

@@ -16,6 +16,7 @@ mod changes;
 mod entries;
 mod header;
 mod inflate;
+mod live;
 mod meta;
 pub mod pack;
 mod parents;
@@ -39,6 +40,8 @@ pub use self::{
     apply::Layer,
     changes::changes,
     inflate::{Compression, Inflate},
+    live::Live,
+    pack::named::pack_named,
     pipe::pipe,
     root::{inherit as inherit_root, is_changed as root_is_changed},
     tree::{disk_usage, is_empty_folder, remove_in_place as remove_entry},

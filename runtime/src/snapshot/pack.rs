@@ -15,6 +15,8 @@
 //! its held folder without following links, a file that shrinks is filled up with zeros, what vanishes is left out.
 //! Where strangers can make devices, read through a mount with `nodev`.
 
+pub mod named;
+
 use std::{
     collections::{BTreeSet, HashMap},
     ffi::{CString, OsStr, OsString},
@@ -37,6 +39,7 @@ use nix::{
 
 use super::{
     header::{Header, Kind, padding},
+    live,
     parents::{OPAQUE, is_whiteout},
     tree,
     untar::Limits,
@@ -98,7 +101,7 @@ pub fn pack_without(
 ) -> Result<(), Error> {
     let root = tree::open_folder(root, OsStr::new(".")).map_err(|errno| failed(b".", errno.into()))?;
     let out = Out { to, buffer: vec![0; BUFFER_BYTES], filled: 0 };
-    let mut packer = Packer { out, dialect, links: HashMap::new(), path: Vec::new(), header: Vec::new() };
+    let mut packer = Packer { out, dialect, links: HashMap::new(), path: Vec::new(), header: Vec::new(), first_id: 0 };
     packer.root(&root)?;
     let mut levels = vec![Level::read(root, 0).map_err(|errno| failed(b".", errno.into()))?];
     while let Some(level) = levels.last_mut() {
@@ -155,6 +158,8 @@ struct Packer<W> {
     links: HashMap<(u64, u64), Vec<u8>>,
     path: Vec<u8>,
     header: Vec<u8>,
+    /// The host's id of the tree's id 0.
+    first_id: u32,
 }
 
 /// Attributes that are written, and whether the folder is opaque.
@@ -285,7 +290,7 @@ impl<W: Write> Packer<W> {
             return Ok(false);
         };
         let mtime = self.clamped(stat);
-        let header = header(&self.path, Kind::Link(first), stat, mtime, &[]);
+        let header = header(&self.path, Kind::Link(first), &self.owned(stat), mtime, &[]);
         header.encode(&mut self.header);
         self.send()?;
         Ok(true)
@@ -329,6 +334,13 @@ impl<W: Write> Packer<W> {
         Ok(())
     }
 
+    fn owned(&self, stat: &FileStat) -> FileStat {
+        let mut own = *stat;
+        own.st_uid = live::inside(self.first_id, stat.st_uid);
+        own.st_gid = live::inside(self.first_id, stat.st_gid);
+        own
+    }
+
     fn clamped(&self, stat: &FileStat) -> i64 {
         match self.dialect {
             Dialect::Adopted(Some(latest)) => stat.st_mtime.min(latest),
@@ -352,7 +364,7 @@ impl<W: Write> Packer<W> {
         mtime: i64,
         xattrs: &[(Vec<u8>, Vec<u8>)],
     ) -> Result<(), Error> {
-        header(&self.path, kind, stat, mtime, xattrs).encode(&mut self.header);
+        header(&self.path, kind, &self.owned(stat), mtime, xattrs).encode(&mut self.header);
         self.send()
     }
 

@@ -32,6 +32,7 @@ use tar::EntryType;
 
 use super::{
     entries::{Entries, Head},
+    live::Live,
     meta::{Meta, folder_meta, meta, node_meta, set_xattrs},
     parents::{OPAQUE, Parents, existing, is_whiteout},
     root, tree,
@@ -111,12 +112,14 @@ pub struct Rules {
     pub newest: Option<i64>,
     /// The folder below the root that entries' paths start from.
     pub base: Vec<u8>,
+    /// It is a container's file system, which may be running.
+    pub live: Option<Live>,
 }
 
 impl Rules {
     /// A layer's.
     pub fn layer() -> Self {
-        Self { whiteouts: true, devices: true, owner: None, newest: None, base: Vec::new() }
+        Self { whiteouts: true, devices: true, owner: None, newest: None, base: Vec::new(), live: None }
     }
 }
 
@@ -233,6 +236,9 @@ impl Writer<'_> {
                 EntryType::Directory => {
                     let base = self.rules.base.clone();
                     let folder = self.parents.get(self.root, &base).map_err(failed)?;
+                    if let Some(live) = self.rules.live {
+                        live.admit(folder.as_fd(), None, kind, &mut meta).map_err(failed)?;
+                    }
                     folder_meta(folder.as_fd(), OsStr::new("."), &meta).map_err(failed)?;
                     self.root_is_said = true;
                     self.remember_time(base, meta.mtime)
@@ -247,6 +253,9 @@ impl Writer<'_> {
             return whiteout(parent, name).map_err(failed)?.map_err(refused);
         }
         let name = OsStr::from_bytes(name);
+        if let Some(live) = self.rules.live {
+            live.admit(parent, Some(name), kind, &mut meta).map_err(failed)?;
+        }
         match kind {
             EntryType::Directory => {
                 self.folder(parent, name, &meta).map_err(failed)?;

@@ -190,6 +190,21 @@ impl ContainerView {
     }
 }
 
+/// What is at a path in a container; a link is not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathStat {
+    /// The path's last part.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// As in stat(2): kind and permissions.
+    pub mode: u32,
+    /// When it was last changed.
+    pub changed_at: Timestamp,
+    /// Where a link leads in the end, from the container's root; empty for what is no link.
+    pub link_target: String,
+}
+
 /// What a prune removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrunedContainers {

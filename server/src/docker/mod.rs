@@ -18,6 +18,7 @@ mod auth;
 mod build;
 mod build_cache;
 mod containers;
+mod copy;
 mod create;
 mod detach;
 mod disk;
@@ -97,6 +98,7 @@ pub fn router(app: App) -> Router {
         .route("/exec/{id}/json", get(exec::inspect))
         .route("/containers/{id}/stats", get(stats::read))
         .route("/containers/{id}/export", get(archive::export))
+        .route("/containers/{id}/archive", get(copy::read).head(copy::stat).put(copy::write))
         .route("/containers/prune", post(life::prune))
         .route("/containers/{id}/pause", post(life::pause))
         .route("/containers/{id}/unpause", post(life::unpause))

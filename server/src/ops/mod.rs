@@ -21,6 +21,7 @@ use crate::{
 pub mod api_tokens;
 pub mod audit;
 pub mod builds;
+pub mod container_copy;
 pub mod container_life;
 pub mod containers;
 pub mod exec;

@@ -39,6 +39,8 @@ pub struct Head {
     pub(in crate::ui) since: When,
     pub(in crate::ui) is_running: bool,
     pub(in crate::ui) is_startable: bool,
+    pub(in crate::ui) is_paused: bool,
+    pub(in crate::ui) can_pause: bool,
     pub(in crate::ui) tab: &'static str,
 }
 
@@ -63,7 +65,9 @@ impl Head {
             image_id: view.image_id.to_string(),
             state: Standing::of(view, t),
             since: When { text, ..since },
-            is_running: view.state.is_running(),
+            is_running: view.state.is_running() || matches!(view.state, ContainerState::Restarting(_)),
+            is_paused: view.state.is_paused(),
+            can_pause: view.state.is_running() && !view.state.is_paused(),
             is_startable: matches!(view.state, ContainerState::Created | ContainerState::Exited(_)),
             tab,
         }
@@ -245,6 +249,7 @@ impl OverviewPage {
                 },
             ),
             (t.get("container-root"), t.get(if request.read_only_rootfs { "read-only" } else { "read-write" })),
+            (t.get("restart-policy"), super::container_restart::words(t, request.restart)),
             (t.get("container-auto-remove"), t.get(if request.auto_remove { "yes" } else { "no" })),
         ];
         let pair = |line: &String| match line.split_once('=') {

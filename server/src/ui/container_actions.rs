@@ -71,7 +71,7 @@ pub async fn ask(
     confirm.answer()
 }
 
-/// `POST /containers/{name}/{start,stop,restart,kill,remove}`.
+/// `POST /containers/{name}/{start,stop,restart,kill,pause,unpause,remove}`.
 ///
 /// # Errors
 /// [`Fault`].
@@ -88,6 +88,8 @@ pub async fn act(
         "stop" => ops::containers::stop(&app, actor, &name, None, None).await,
         "restart" => ops::containers::restart(&app, actor, &name, None, None).await,
         "kill" => ops::containers::kill(&app, actor, &name, "KILL").await,
+        "pause" => ops::container_life::pause(&app, actor, &name).await,
+        "unpause" => ops::container_life::unpause(&app, actor, &name).await,
         "remove" => ops::containers::remove(&app, actor, &name, true, volumes).await,
         _ => return Err(Fault::NoPage),
     };
@@ -98,6 +100,8 @@ pub async fn act(
                 "stop" => t.one("container-stopped", "name", &view.name),
                 "restart" => t.one("container-restarted", "name", &view.name),
                 "kill" => t.one("container-killed", "name", &view.name),
+                "pause" => t.one("container-paused", "name", &view.name),
+                "unpause" => t.one("container-unpaused", "name", &view.name),
                 _ => t.one("container-removed", "name", &view.name),
             };
             notify(&signed, true, text);

@@ -78,6 +78,7 @@ pub struct Row {
     since: When,
     is_running: bool,
     is_startable: bool,
+    is_paused: bool,
 }
 
 impl Row {
@@ -89,7 +90,7 @@ impl Row {
             _ => When { text: "–".to_owned(), ..When::at(t, view.created_at) },
         };
         let dash = || "–".to_owned();
-        let is_running = view.state.is_running();
+        let is_running = view.state.is_running() || matches!(view.state, ContainerState::Restarting(_));
         let usage = usage.filter(|_| is_running);
         Self {
             name: view.name.clone(),
@@ -109,6 +110,7 @@ impl Row {
             since,
             is_running,
             is_startable: matches!(view.state, ContainerState::Created | ContainerState::Exited(_)),
+            is_paused: view.state.is_paused(),
         }
     }
 
@@ -258,6 +260,8 @@ pub async fn bulk(State(app): State<App>, posted: Posted) -> Result<Response, Fa
             "start" => ops::containers::start(&app, &signed.actor, name).await,
             "stop" => ops::containers::stop(&app, &signed.actor, name, None, None).await,
             "restart" => ops::containers::restart(&app, &signed.actor, name, None, None).await,
+            "pause" => ops::container_life::pause(&app, &signed.actor, name).await,
+            "unpause" => ops::container_life::unpause(&app, &signed.actor, name).await,
             "remove" => ops::containers::remove(&app, &signed.actor, name, true, false).await,
             _ => return Err(Fault::NoPage),
         };
@@ -272,6 +276,8 @@ pub async fn bulk(State(app): State<App>, posted: Posted) -> Result<Response, Fa
             "start" => t.one("containers-bulk-started", "count", done),
             "stop" => t.one("containers-bulk-stopped", "count", done),
             "restart" => t.one("containers-bulk-restarted", "count", done),
+            "pause" => t.one("containers-bulk-paused", "count", done),
+            "unpause" => t.one("containers-bulk-unpaused", "count", done),
             _ => t.one("containers-bulk-removed", "count", done),
         };
         notify(&signed, true, key);

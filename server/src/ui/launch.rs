@@ -91,6 +91,10 @@ impl NewPage {
         if parts.is_empty() { self.t.get("none") } else { parts.join(", ") }
     }
 
+    fn policies(&self) -> Vec<(&'static str, String, bool)> {
+        super::container_restart::choices(self.t, &self.form.restart)
+    }
+
     fn lines(&self) -> Vec<(String, String)> {
         self.form.command_line()
     }

@@ -3,11 +3,12 @@
 use std::net::Ipv4Addr;
 
 use runtime::{
-    request::{ContainerPort, CreateContainer, Limits, NetworkMode, PortBinding},
+    request::{ContainerPort, CreateContainer, Limits, NetworkMode, PortBinding, RestartPolicy},
     view::{ContainerView, ImageView},
 };
 
 use super::{
+    container_restart,
     launch_volumes::{self, MountRow},
     request::Fields,
 };
@@ -74,6 +75,10 @@ pub struct LaunchForm {
     pub tty: bool,
     /// What is mounted.
     pub mounts: Vec<MountRow>,
+    /// Docker's name of a restart policy.
+    pub restart: String,
+    /// How often it is restarted after failures; empty is without end.
+    pub retries: String,
 }
 
 /// A field that needs a change: its id on the page, and why.
@@ -122,6 +127,8 @@ impl LaunchForm {
             auto_remove: fields.is_on("auto_remove"),
             tty: fields.is_on("tty"),
             mounts: launch_volumes::read(fields),
+            restart: fields.text("restart"),
+            retries: fields.text("retries"),
         };
         match fields.get("add") {
             Some("port") => form.ports.push(PortRow { protocol: "tcp".into(), ..PortRow::default() }),
@@ -196,6 +203,8 @@ impl LaunchForm {
             auto_remove: request.auto_remove,
             tty: request.tty,
             mounts: launch_volumes::like(&view.mounts),
+            restart: request.restart.name().to_owned(),
+            retries: container_restart::retries(request.restart),
         }
     }
 
@@ -286,6 +295,12 @@ impl LaunchForm {
             }
             Vec::new()
         });
+        let restart = container_restart::policy(&self.restart, &self.retries);
+        if restart.is_none() {
+            say("rp".into(), "restart-policy", t.get("restart-wrong"));
+        } else if self.auto_remove && restart != Some(RestartPolicy::No) {
+            say("rp".into(), "restart-policy", t.get("restart-and-remove"));
+        }
         let mut labels = std::collections::BTreeMap::new();
         for row in self.labels.iter().filter(|row| !row.name.is_empty()) {
             labels.insert(row.name.clone(), row.value.clone());
@@ -312,6 +327,7 @@ impl LaunchForm {
             read_only_rootfs: self.read_only,
             auto_remove: self.auto_remove,
             mounts,
+            restart: restart.unwrap_or_default(),
             ..CreateContainer::default()
         })
     }
@@ -347,6 +363,7 @@ impl LaunchForm {
         }
         option("--cpus", &self.cpus.replace(',', "."));
         option("--pids-limit", &self.pids);
+        option("--restart", &container_restart::option(&self.restart, &self.retries));
         if !matches!(NetworkMode::from(self.network.as_str()), NetworkMode::Bridge) {
             option("--network", &self.network);
         }
@@ -385,7 +402,7 @@ fn is_container_name(name: &str) -> bool {
         && name.len() <= 128
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
-        && !["new", "bulk"].contains(&name)
+        && !["new", "bulk", "prune"].contains(&name)
 }
 
 /// `8081`, `127.0.0.1:8081`, `127.0.0.1:` or nothing.

@@ -10,6 +10,8 @@ use crate::{
     ui::{
         container_changes::{self, ChangesPage},
         container_commit::{CommitForm, CommitPage},
+        container_prune,
+        container_settings::{SettingsForm, SettingsPage},
         containers::samples::now,
         image,
         image_import::{ImportForm, ImportPage},
@@ -56,6 +58,31 @@ pub(super) fn all(t: Texts, views: &[ContainerView], running: &ContainerView) ->
                 CommitForm::default(),
                 "unknown instruction: FOO <b>".into(),
                 now(),
+            )
+            .render()
+            .expect("drawn"),
+        ),
+        (
+            "container-settings",
+            SettingsPage::new(
+                page(t, "shop-worker", "containers"),
+                t,
+                running,
+                SettingsForm::of(running),
+                "Conflict <b>".into(),
+                Some(crate::ui::containers::samples::usage()),
+                now(),
+            )
+            .render()
+            .expect("drawn"),
+        ),
+        (
+            "containers-prune",
+            container_prune::PrunePage::new(
+                page(t, &t.get("containers-prune-question"), "containers"),
+                t,
+                container_prune::Asked::default(),
+                views,
             )
             .render()
             .expect("drawn"),
