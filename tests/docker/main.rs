@@ -46,6 +46,7 @@ fn main() -> ExitCode {
     let suite = copies::tests(suite);
     let suite = restarts::tests(suite);
     let suite = isolation::tests(suite);
+    let suite = networks::tests(suite);
     let suite = names::tests(suite);
     let suite = network::tests(suite);
     let suite = volumes::tests(suite);

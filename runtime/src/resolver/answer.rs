@@ -164,7 +164,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_a_datagram_is_asked_for_again() {
         let dir = tempfile::tempdir().expect("a folder");
-        let members: String = (0..60).map(|last| format!("10.0.0.{last} many\n")).collect();
+        let lines: Vec<String> = (0..60).map(|last| format!("10.0.0.{last} many\n")).collect();
+        let members = lines.concat();
         let mut known = known(dir.path(), &format!("shop\n{members}"), true);
         let question = query("many", TYPE::A);
         let Outcome::Answered(short) = answer(&question, &mut known, 0, true) else { panic!("an answer") };

@@ -65,10 +65,11 @@ pub(super) fn serve(udp: UdpSocket, tcp: TcpListener, container: &OwnedFd, setti
         if *questions {
             resolver.questions();
         }
-        if *connections && resolver.flows.len() < FLOWS {
-            if let Ok((client, _)) = resolver.tcp.accept() {
-                resolver.flows.extend(Flow::new(client));
-            }
+        if *connections
+            && resolver.flows.len() < FLOWS
+            && let Ok((client, _)) = resolver.tcp.accept()
+        {
+            resolver.flows.extend(Flow::new(client));
         }
     }
 }
