@@ -173,6 +173,12 @@ impl Resolver {
             match flow.go_on() {
                 Step::Waits => self.flows.push(flow),
                 Step::Ended => {}
+                Step::Unanswered(question) => {
+                    if let Some(bytes) = no_answer(&question) {
+                        flow.say(&bytes);
+                        self.flows.push(flow);
+                    }
+                }
                 Step::Question(question) => {
                     self.turn = self.turn.wrapping_add(1);
                     match answer(&question, &mut self.known, self.turn, false) {
