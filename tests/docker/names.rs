@@ -275,7 +275,7 @@ fn links(darsena: &mut Darsena) {
     start(&docker, &["--network", "linked", "--name", "db", "--dns", "192.0.2.2"], "exec sleep 1000");
     start(&docker, &["--network", "linked", "--name", "web", "--link", "db:store"], "exec sleep 1000");
     assert_eq!(ask(&namespace(&docker, "web"), "store"), ["10.64.0.2"]);
-    assert_eq!(ask(&namespace(&docker, "db"), "store"), Vec::<String>::new());
+    assert!(!ask(&namespace(&docker, "db"), "store").contains(&"10.64.0.2".to_owned()));
     remove(&docker, "web");
     remove(&docker, "db");
     docker.run(&["network", "rm", "linked"]).ok();

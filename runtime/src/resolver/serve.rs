@@ -185,7 +185,8 @@ impl Resolver {
                         Outcome::Answered(bytes) => flow.say(&bytes),
                         Outcome::Ask(servers) => {
                             if !servers.iter().any(|server| flow.ask(*server, &question).is_ok()) {
-                                continue;
+                                let Some(bytes) = no_answer(&question) else { continue };
+                                flow.say(&bytes);
                             }
                         }
                         Outcome::Dropped => continue,
