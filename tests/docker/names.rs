@@ -126,7 +126,7 @@ fn names(darsena: &mut Darsena) {
     assert!(said.contains("reached") && said.contains("db.shop"), "{said}");
     // Who comes and goes, here or into more networks.
     docker.run(&["network", "connect", "--alias", "away", "shop", "far"]).ok();
-    assert_eq!(ask(&inside, "away"), ["10.60.0.4"]);
+    assert_eq!(ask(&inside, "away"), ["10.60.0.5"]);
     assert_eq!(ask(&namespace(&docker, "far"), "web"), ["10.60.0.2"]);
     docker.run(&["network", "disconnect", "shop", "far"]).ok();
     assert_eq!(ask(&inside, "away"), Vec::<String>::new());
