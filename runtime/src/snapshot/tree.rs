@@ -79,7 +79,7 @@ pub fn remove(dir: impl AsFd, name: &OsStr, trash: impl AsFd) -> io::Result<()> 
 }
 
 /// Removes `name` in `dir`, whatever it is, moving nothing: for trees that are merged of others, where folders can't be
-/// renamed. Absent is success; a tree of more than [`DEEPEST`] folders is refused.
+/// renamed. Absent is success; a tree of more than `DEEPEST` folders is refused.
 pub fn remove_in_place(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
     match unlinkat(dir.as_fd(), name, UnlinkatFlags::NoRemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => return Ok(()),
