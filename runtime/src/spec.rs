@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 mod exec;
 mod opened;
 
-pub use exec::ExecSpec;
+pub use exec::{EXEC_VERSION, ExecSpec};
 pub use opened::{DeviceNode, Joined, Opened, Shared};
 
 /// Number of the blob's layout; a monitor refuses any other.

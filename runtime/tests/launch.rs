@@ -31,8 +31,8 @@ use runtime::{
     request::Limits,
     seccomp,
     spec::{
-        CgroupJoin, DEFAULT_CAPABILITIES, ExecSpec, FileMount, IdMap, LaunchSpec, LogPlace, MASKED_PATHS, Mount,
-        MountSource, Network, Opened, Process, ProcessLimit, READONLY_PATHS, Rootfs, Stdin, TtySize, VERSION,
+        CgroupJoin, DEFAULT_CAPABILITIES, EXEC_VERSION, ExecSpec, FileMount, IdMap, LaunchSpec, LogPlace, MASKED_PATHS,
+        Mount, MountSource, Network, Opened, Process, ProcessLimit, READONLY_PATHS, Rootfs, Stdin, TtySize, VERSION,
     },
     view::Stream,
 };
@@ -373,7 +373,7 @@ async fn input_is_passed_on_and_ends(world: &World) {
 /// Runs a shell script in a container that runs; its code and all it printed.
 async fn exec(client: &Client, change: impl FnOnce(&mut ExecSpec), script: &str) -> (i32, String) {
     let mut spec = ExecSpec {
-        version: VERSION,
+        version: EXEC_VERSION,
         id: ContainerId::random().to_string(),
         argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
         env: Vec::new(),

@@ -32,6 +32,7 @@ pub fn tests(suite: Suite) -> Suite {
         .test("execs_end_with_the_container", ends)
         .test("execs_go_on_without_the_server", outlives)
         .test("exec_joins_what_the_container_shares", shared)
+        .test("exec_says_nothing_before_the_connection_is_the_client_s", head)
         .test("attach_by_websocket", websocket)
         .test("many_execs_at_once", many)
 }
@@ -359,6 +360,35 @@ fn shared(darsena: &mut Darsena) {
         remove(&docker, &id);
     }
     remove(&docker, &other);
+}
+
+/// One answer of the server to a request with a JSON body.
+fn ask(socket: &mut UnixStream, path: &str, more: &str, body: &str) -> String {
+    let length = body.len();
+    let ask = format!("POST /v1.48{path} HTTP/1.1\r\nHost: docker\r\n{more}Content-Length: {length}\r\n\r\n{body}");
+    socket.write_all(ask.as_bytes()).unwrap();
+    let mut answer = vec![0; 64 << 10];
+    let count = socket.read(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..count]).into_owned()
+}
+
+/// Some clients lose what comes together with the answer's head.
+fn head(darsena: &mut Darsena) {
+    let docker = darsena.docker();
+    let id = start(&docker, &[], "exec sleep 1000");
+    for _ in 0..20 {
+        let mut socket = UnixStream::connect(darsena.socket()).unwrap();
+        let body = r#"{"Cmd":["echo","said"],"AttachStdout":true,"AttachStderr":true}"#;
+        let created = ask(&mut socket, &format!("/containers/{id}/exec"), "", body);
+        let exec = created.split("\"Id\":\"").nth(1).and_then(|rest| rest.get(..64)).unwrap().to_owned();
+        let upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
+        let head = ask(&mut socket, &format!("/exec/{exec}/start"), upgrade, "{}");
+        assert!(head.starts_with("HTTP/1.1 101 UPGRADED") && head.ends_with("\r\n\r\n"), "{head:?}");
+        let mut output = Vec::new();
+        socket.read_to_end(&mut output).unwrap();
+        assert_eq!(output, b"\x01\0\0\0\0\0\0\x05said\n");
+    }
+    remove(&docker, &id);
 }
 
 /// A message of up to 125 bytes, as clients send it: masked, with a mask of zeros.

@@ -24,7 +24,7 @@ use crate::{
     id::{ContainerId, ExecId},
     monitor::client::{Client, Held, LaunchError, RunningExec},
     request::{AttachExec, ExecContainer},
-    spec::{self, ExecSpec, TtySize},
+    spec::{EXEC_VERSION, ExecSpec, TtySize},
     view::{ExecState, ExecView},
 };
 
@@ -137,7 +137,7 @@ impl Exec {
         let request = &self.request;
         let size = |(rows, columns)| TtySize { rows, columns };
         Ok(ExecSpec {
-            version: spec::VERSION,
+            version: EXEC_VERSION,
             id: self.id.to_string(),
             argv: request.argv.clone(),
             env: request.env.clone(),

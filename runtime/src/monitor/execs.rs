@@ -30,7 +30,7 @@ use crate::{
         failure::{Result, Stage, refuse},
         join::{self, Ground},
     },
-    spec::{self, ExecSpec},
+    spec::{EXEC_VERSION, ExecSpec},
     sys::{
         packet,
         process::{self, Cloned, Ended},
@@ -206,7 +206,7 @@ fn parse(blob: &OwnedFd) -> Result<ExecSpec> {
     file.rewind().stage("read the exec")?;
     file.read_to_end(&mut bytes).stage("read the exec")?;
     match postcard::from_bytes::<ExecSpec>(&bytes) {
-        Ok(spec) if spec.version == spec::VERSION => Ok(spec),
+        Ok(spec) if spec.version == EXEC_VERSION => Ok(spec),
         _ => Err(refuse("read the exec", "the container's monitor is of another version than the server")),
     }
 }

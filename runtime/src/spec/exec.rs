@@ -4,11 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::TtySize;
 
+/// Number of the blob's layout, of its own: monitors outlive upgrades of the server, and go on running what is asked of
+/// them in this way.
+pub const EXEC_VERSION: u32 = 1;
+
 /// How one more program is run in a container. What isn't here is as for the container's own program: its capabilities,
 /// filter, limits, groups and environment.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ExecSpec {
-    /// [`super::VERSION`].
+    /// [`EXEC_VERSION`].
     pub version: u32,
     /// Its id, of the engine's choice.
     pub id: String,
