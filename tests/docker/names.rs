@@ -98,7 +98,8 @@ fn names(darsena: &mut Darsena) {
     docker.run(&["network", "create", "--subnet", "10.60.0.0/24", "shop"]).ok();
     docker.run(&["network", "create", "--subnet", "10.61.0.0/24", "back"]).ok();
     let sleep = "exec sleep 1000";
-    let web = start(&docker, &["--network", "shop", "--name", "web", "--network-alias", "any"], sleep);
+    let web =
+        start(&docker, &["--network", "shop", "--name", "web", "--network-alias", "any", "--dns", "192.0.2.2"], sleep);
     start(&docker, &["--network", "shop", "--name", "db", "--network-alias", "any", "-h", "store"], sleep);
     start(&docker, &["--network", "back", "--name", "far"], sleep);
     let inside = namespace(&docker, "web");
@@ -271,7 +272,7 @@ fn own_port(darsena: &mut Darsena) {
 fn links(darsena: &mut Darsena) {
     let docker = darsena.docker();
     docker.run(&["network", "create", "--subnet", "10.64.0.0/24", "linked"]).ok();
-    start(&docker, &["--network", "linked", "--name", "db"], "exec sleep 1000");
+    start(&docker, &["--network", "linked", "--name", "db", "--dns", "192.0.2.2"], "exec sleep 1000");
     start(&docker, &["--network", "linked", "--name", "web", "--link", "db:store"], "exec sleep 1000");
     assert_eq!(ask(&namespace(&docker, "web"), "store"), ["10.64.0.2"]);
     assert_eq!(ask(&namespace(&docker, "db"), "store"), Vec::<String>::new());

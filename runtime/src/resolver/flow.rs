@@ -28,6 +28,8 @@ pub(super) struct Flow {
     came: Vec<u8>,
     /// What is still to be sent: to the server when there is one, else to the client.
     goes: Vec<u8>,
+    /// What the server is asked.
+    asked: Vec<u8>,
     until: Instant,
 }
 
@@ -37,6 +39,8 @@ pub(super) enum Step {
     Waits,
     /// This question is to be answered.
     Question(Vec<u8>),
+    /// The server that was asked this can't be reached, or left.
+    Unanswered(Vec<u8>),
     /// It is over.
     Ended,
 }
@@ -44,7 +48,14 @@ pub(super) enum Step {
 impl Flow {
     pub(super) fn new(client: TcpStream) -> io::Result<Self> {
         client.set_nonblocking(true)?;
-        Ok(Self { client, server: None, came: Vec::new(), goes: Vec::new(), until: Instant::now() + PATIENCE })
+        Ok(Self {
+            client,
+            server: None,
+            came: Vec::new(),
+            goes: Vec::new(),
+            asked: Vec::new(),
+            until: Instant::now() + PATIENCE,
+        })
     }
 
     /// When it has been silent for too long.
@@ -63,8 +74,18 @@ impl Flow {
         match self.step() {
             Ok(step) => step,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Step::Waits,
-            Err(_) => Step::Ended,
+            Err(_) => self.broken(),
         }
+    }
+
+    /// A connection ended: without the server the client is still there.
+    fn broken(&mut self) -> Step {
+        if self.server.take().is_none() {
+            return Step::Ended;
+        }
+        self.came.clear();
+        self.goes.clear();
+        Step::Unanswered(std::mem::take(&mut self.asked))
     }
 
     fn step(&mut self) -> io::Result<Step> {
@@ -79,7 +100,7 @@ impl Flow {
         let mut buffer = [0; 4096];
         let count = stream.read(&mut buffer)?;
         if count == 0 {
-            return Ok(Step::Ended);
+            return Ok(self.broken());
         }
         self.came.extend_from_slice(&buffer[..count]);
         let Some((length, _)) = self.came.split_first_chunk::<2>() else { return Ok(Step::Waits) };
@@ -113,6 +134,7 @@ impl Flow {
         self.server = Some(dial(SocketAddr::new(server, 53))?);
         self.came.clear();
         self.goes = framed(question);
+        question.clone_into(&mut self.asked);
         self.until = Instant::now() + PATIENCE;
         Ok(())
     }

@@ -65,10 +65,11 @@ pub(super) fn serve(udp: UdpSocket, tcp: TcpListener, container: &OwnedFd, setti
         if *questions {
             resolver.questions();
         }
-        if *connections && resolver.flows.len() < FLOWS {
-            if let Ok((client, _)) = resolver.tcp.accept() {
-                resolver.flows.extend(Flow::new(client));
-            }
+        if *connections
+            && resolver.flows.len() < FLOWS
+            && let Ok((client, _)) = resolver.tcp.accept()
+        {
+            resolver.flows.extend(Flow::new(client));
         }
     }
 }
@@ -172,6 +173,12 @@ impl Resolver {
             match flow.go_on() {
                 Step::Waits => self.flows.push(flow),
                 Step::Ended => {}
+                Step::Unanswered(question) => {
+                    if let Some(bytes) = no_answer(&question) {
+                        flow.say(&bytes);
+                        self.flows.push(flow);
+                    }
+                }
                 Step::Question(question) => {
                     self.turn = self.turn.wrapping_add(1);
                     match answer(&question, &mut self.known, self.turn, false) {
