@@ -14,7 +14,7 @@ use super::{
     page::{Page, html, notify, see_other},
     request::{Posted, Signed},
 };
-use crate::{app::App, i18n::Texts, ops};
+use crate::{app::App, auth::actor::Right, i18n::Texts, ops};
 
 /// Whether the image is here.
 pub enum Presence {
@@ -42,6 +42,10 @@ pub struct NewPage {
     pub presence: Presence,
     /// Images there are.
     pub known: Vec<String>,
+    /// Networks people made.
+    pub networks: Vec<String>,
+    /// The host's network may be chosen.
+    pub may_host: bool,
 }
 
 impl NewPage {
@@ -124,7 +128,10 @@ async fn draw(
     }
     let known = ops::images::list(app, &signed.actor)?.into_iter().flat_map(|image| image.tags).collect();
     let page = Page::new(app, signed, signed.t.get("launch-title"), "containers").await?;
-    Ok(NewPage { page, t: signed.t, form, wrong, presence, known })
+    let networks = ops::networks::list(app, &signed.actor)?;
+    let networks = networks.into_iter().filter(|one| !one.predefined).map(|one| one.name).collect();
+    let may_host = signed.actor.may(Right::Administer);
+    Ok(NewPage { page, t: signed.t, form, wrong, presence, known, networks, may_host })
 }
 
 /// What the form starts with.
