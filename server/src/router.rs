@@ -29,8 +29,8 @@ use crate::{
         containers, download,
         error::{self, Fault},
         image, image_bring, image_import, image_names, image_prune, image_remove, image_save, image_search, images,
-        launch, operations, overview, people, registries, registry as ui_registry, sign_in, teams, terminal, tokens,
-        volume, volume_edit, volume_files, volumes,
+        launch, network, networks, operations, overview, people, registries, registry as ui_registry, sign_in, teams,
+        terminal, tokens, volume, volume_edit, volume_files, volumes,
     },
 };
 
@@ -118,6 +118,12 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/users/{name}", get(people::detail))
         .route("/users/{name}/password", post(people::password))
         .route("/users/{name}/{change}", get(people::ask).post(people::change))
+        .route("/networks", get(networks::list).post(networks::create))
+        .route("/networks/prune", get(networks::ask_prune).post(networks::prune))
+        .route("/networks/{name}", get(network::detail))
+        .route("/networks/{name}/connect", post(network::connect))
+        .route("/networks/{name}/disconnect", post(network::disconnect))
+        .route("/networks/{name}/remove", get(network::ask).post(network::remove))
         .route("/operations", get(operations::list))
         .route("/operations/tray", get(operations::tray))
         .route("/operations/{id}", get(operations::detail))

@@ -36,6 +36,10 @@ const PAGES: &[(&str, &str)] = &[
     ("/images/import", "images-import"),
     ("/images/search", "images-search"),
     ("/builds/new?way=upload", "build-new"),
+    ("/networks", "networks"),
+    ("/networks/a-network-with-quite-a-long-name", "network"),
+    ("/networks/bridge", "network-bridge"),
+    ("/networks/a-network-with-quite-a-long-name/remove", "network-remove"),
     ("/operations", "operations"),
     ("/audit", "audit"),
     ("/account", "account"),
@@ -88,6 +92,8 @@ fn every_page() {
         ])
         .ok();
     docker.run(&["run", "--name", "a-container-with-quite-a-long-name-that-has-ended", image, "false"]).fails();
+    docker.run(&["network", "create", "--internal", "--label", "tier=back", "a-network-with-quite-a-long-name"]).ok();
+    docker.run(&["network", "connect", "--alias", "api", "a-network-with-quite-a-long-name", "runs"]).ok();
     darsena.space().relay(8080);
     darsena.space().inside_neighbour(|| async {
         let browser = Browser::start(darsena.space(), "en").await;
@@ -120,6 +126,7 @@ fn every_page() {
         spanish.close().await;
     });
     docker.run(&["rm", "-f", "runs", "a-container-with-quite-a-long-name-that-has-ended"]).ok();
+    docker.run(&["network", "rm", "a-network-with-quite-a-long-name"]).ok();
     darsena.assert_clean();
 }
 

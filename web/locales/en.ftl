@@ -1235,3 +1235,70 @@ mount-volume = volume
 mount-anonymous = own volume
 mount-tmpfs = memory
 mount-container = Container
+
+## Networks
+
+nav-networks = Networks
+networks-lead = { $networks } networks, { $containers } containers attached
+networks-picture = Who reaches whom
+networks-picture-lead = Containers on the same line reach each other.
+networks-picture-label = Picture of the networks, scrolls sideways
+networks-picture-about = Each line is a network, each box a container. A ring where a container meets a line means it is in that network. The table below says the same in words.
+networks-ports = Published ports
+networks-left-out = { $count } more containers are only in the table.
+networks-range = Range
+networks-attached = Containers
+networks-attached-count =
+    { $count ->
+        [one] { $count } container
+       *[other] { $count } containers
+    }
+networks-reach = Reaches outside
+networks-reach-out = yes
+networks-reach-inside = no, inside only
+networks-reach-host = is the host's own
+networks-reach-none = no, loopback only
+networks-new = New network
+networks-create = Make the network
+networks-name-hint = Containers in it find each other by name.
+networks-range-hint = Chosen for you when empty.
+networks-handed-out = Handed out
+networks-internal = Inside only: no way out, no published ports
+networks-apart = Keep its containers from each other
+networks-prune-ask = Remove unused…
+networks-prune-none = Every network is used by some container.
+networks-prune-effect = No container uses these networks. They are removed for good.
+networks-prune-button =
+    { $count ->
+        [one] Remove { $count } network
+       *[other] Remove { $count } networks
+    }
+networks-pruned =
+    { $count ->
+        [one] { $count } network was removed.
+       *[other] { $count } networks were removed.
+    }
+network-created = The network { $name } was made.
+network-removed = The network { $name } was removed.
+network-remove-effect = Containers made to be in it can't be started until a network of this name is made again.
+network-remove-in-use = Containers are in it. It can be removed when they have left it.
+network-connected = { $container } is in { $network } now.
+network-disconnected = { $container } has left { $network }.
+networks-driver = Driver
+networks-bridge = Bridge
+networks-id = Id
+networks-about = About
+networks-by-name = They find each other by these names.
+networks-nobody = No running container is in it.
+networks-mac = Hardware address
+networks-names = More names
+networks-take-out = Take out
+networks-take-out-one = Take { $name } out of the network
+networks-put-in = Put a container in
+networks-put-in-do = Put in
+networks-no-others = There is no other container that could be in it.
+networks-container = Container
+networks-ip-hint = Chosen for it when empty. Only where the network's range was chosen by a person.
+networks-ip-wrong = That is not an IPv4 address.
+networks-names-hint = Others in this network may use these too.
+launch-network-host = host: the host's own network, without rights over it

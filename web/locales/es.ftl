@@ -1235,3 +1235,70 @@ mount-volume = volumen
 mount-anonymous = volumen propio
 mount-tmpfs = memoria
 mount-container = Contenedor
+
+## Redes
+
+nav-networks = Redes
+networks-lead = { $networks } redes, { $containers } contenedores conectados
+networks-picture = Quién alcanza a quién
+networks-picture-lead = Los contenedores de una misma línea se alcanzan entre sí.
+networks-picture-label = Dibujo de las redes, se desplaza de lado
+networks-picture-about = Cada línea es una red, cada caja un contenedor. Un anillo donde un contenedor toca una línea indica que está en esa red. La tabla de abajo dice lo mismo con palabras.
+networks-ports = Puertos publicados
+networks-left-out = { $count } contenedores más están solo en la tabla.
+networks-range = Rango
+networks-attached = Contenedores
+networks-attached-count =
+    { $count ->
+        [one] { $count } contenedor
+       *[other] { $count } contenedores
+    }
+networks-reach = Llega al exterior
+networks-reach-out = sí
+networks-reach-inside = no, solo dentro
+networks-reach-host = es la del anfitrión
+networks-reach-none = no, solo bucle local
+networks-new = Red nueva
+networks-create = Crear la red
+networks-name-hint = Los contenedores que están en ella se encuentran por su nombre.
+networks-range-hint = Si está vacío, se elige por usted.
+networks-handed-out = Se reparte
+networks-internal = Solo dentro: sin salida ni puertos publicados
+networks-apart = Mantener separados sus contenedores
+networks-prune-ask = Eliminar las no usadas…
+networks-prune-none = Todas las redes las usa algún contenedor.
+networks-prune-effect = Ningún contenedor usa estas redes. Se eliminan para siempre.
+networks-prune-button =
+    { $count ->
+        [one] Eliminar { $count } red
+       *[other] Eliminar { $count } redes
+    }
+networks-pruned =
+    { $count ->
+        [one] Se eliminó { $count } red.
+       *[other] Se eliminaron { $count } redes.
+    }
+network-created = Se creó la red { $name }.
+network-removed = Se eliminó la red { $name }.
+network-remove-effect = Los contenedores creados para estar en ella no podrán iniciarse hasta que exista de nuevo una red con este nombre.
+network-remove-in-use = Hay contenedores en ella. Podrá eliminarse cuando la hayan dejado.
+network-connected = { $container } está ahora en { $network }.
+network-disconnected = { $container } ha dejado { $network }.
+networks-driver = Controlador
+networks-bridge = Puente
+networks-id = Id
+networks-about = Datos
+networks-by-name = Se encuentran por estos nombres.
+networks-nobody = No hay en ella ningún contenedor en marcha.
+networks-mac = Dirección física
+networks-names = Más nombres
+networks-take-out = Sacar
+networks-take-out-one = Sacar { $name } de la red
+networks-put-in = Conectar un contenedor
+networks-put-in-do = Conectar
+networks-no-others = No hay otro contenedor que pueda estar en ella.
+networks-container = Contenedor
+networks-ip-hint = Si está vacío, se elige por usted. Solo donde una persona eligió el rango de la red.
+networks-ip-wrong = Eso no es una dirección IPv4.
+networks-names-hint = Los demás de esta red también pueden usarlos.
+launch-network-host = host: la red del anfitrión, sin derechos sobre ella

@@ -39,7 +39,7 @@ pub async fn events(
     Query(asked): Query<Topics>,
 ) -> Result<Response, Refused> {
     let Ok(permit) = ROOM.try_acquire() else { return Ok(StatusCode::SERVICE_UNAVAILABLE.into_response()) };
-    let wanted: BTreeSet<&'static str> = ["containers", "images", "operations", "usage", "volumes"]
+    let wanted: BTreeSet<&'static str> = ["containers", "images", "networks", "operations", "usage", "volumes"]
         .into_iter()
         .filter(|topic| asked.topics.split(',').any(|one| one == *topic))
         .collect();
@@ -65,8 +65,9 @@ pub async fn events(
                     Ok(event) if event.object == "container" => { due.insert("containers"); }
                     Ok(event) if event.object == "image" => { due.insert("images"); }
                     Ok(event) if event.object == "volume" => { due.insert("volumes"); }
+                    Ok(event) if event.object == "network" => { due.insert("networks"); }
                     Ok(_) => {}
-                    Err(RecvError::Lagged(_)) => due.extend(["containers", "images", "volumes"]),
+                    Err(RecvError::Lagged(_)) => due.extend(["containers", "images", "networks", "volumes"]),
                     Err(RecvError::Closed) => return,
                 },
                 change = operations.recv() => match change {

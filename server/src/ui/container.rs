@@ -8,7 +8,7 @@ use axum::{
 use jiff::Timestamp;
 use runtime::{
     error::ErrorKind,
-    request::{CreateContainer, NetworkMode},
+    request::{CreateContainer, NetworkAttachment, NetworkMode},
     view::{ContainerState, ContainerView, ProcessTable},
 };
 
@@ -187,7 +187,8 @@ pub struct OverviewPage {
     trouble: Option<(String, String)>,
     opened: Vec<String>,
     tiles: Vec<Tile>,
-    endpoint: Option<(String, String, String)>,
+    places: Vec<Place>,
+    mode: String,
     ports: String,
     no_network: bool,
     env: Vec<(String, String)>,
@@ -196,6 +197,26 @@ pub struct OverviewPage {
     events: Vec<Happened>,
     health: Option<health::Panel>,
     mounts: Vec<MountLine>,
+}
+
+/// A network it is in.
+struct Place {
+    network: String,
+    /// Empty while it doesn't run.
+    address: String,
+    gateway: String,
+}
+
+fn places(view: &ContainerView) -> Vec<Place> {
+    let place = |wished: &NetworkAttachment| {
+        let end = view.endpoints().find(|end| end.network == wished.network);
+        Place {
+            network: wished.network.clone(),
+            address: end.map_or_else(String::new, |end| format!("{}/{}", end.ip, end.prefix_len)),
+            gateway: end.map_or_else(String::new, |end| end.gateway.to_string()),
+        }
+    };
+    view.attachments.iter().map(place).collect()
 }
 
 impl OverviewPage {
@@ -261,10 +282,8 @@ impl OverviewPage {
             trouble,
             opened: opened(request, t),
             tiles: if view.state.is_running() { tiles(history, view, t) } else { Vec::new() },
-            endpoint: view
-                .endpoint
-                .as_ref()
-                .map(|end| (end.network.clone(), format!("{}/{}", end.ip, end.prefix_len), end.gateway.to_string())),
+            places: places(view),
+            mode: request.network.to_string(),
             ports: ports(view),
             no_network: request.network == NetworkMode::None,
             env: view.env.iter().map(pair).collect(),

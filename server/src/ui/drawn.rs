@@ -143,6 +143,8 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         presence: Presence::Here(t.size(84_000_000)),
         known: vec!["shop/api:2.14.0".into()],
         volumes: vec!["shop-db".into()],
+        networks: vec!["shop".into()],
+        may_host: true,
     };
     let whole = Wholeness {
         entries: 48_211,

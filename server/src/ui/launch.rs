@@ -14,7 +14,7 @@ use super::{
     page::{Page, html, notify, see_other},
     request::{Posted, Signed},
 };
-use crate::{app::App, i18n::Texts, ops};
+use crate::{app::App, auth::actor::Right, i18n::Texts, ops};
 
 /// Whether the image is here.
 pub enum Presence {
@@ -44,6 +44,10 @@ pub struct NewPage {
     pub known: Vec<String>,
     /// Volumes there are.
     pub volumes: Vec<String>,
+    /// Networks people made.
+    pub networks: Vec<String>,
+    /// The host's network may be chosen.
+    pub may_host: bool,
 }
 
 impl NewPage {
@@ -144,7 +148,10 @@ async fn draw(
     let named = ops::volumes::list(app, &signed.actor)?.into_iter().filter(|volume| !volume.is_anonymous());
     let volumes = named.map(|volume| volume.name).collect();
     let page = Page::new(app, signed, signed.t.get("launch-title"), "containers").await?;
-    Ok(NewPage { page, t: signed.t, form, wrong, presence, known, volumes })
+    let networks = ops::networks::list(app, &signed.actor)?;
+    let networks = networks.into_iter().filter(|one| !one.predefined).map(|one| one.name).collect();
+    let may_host = signed.actor.may(Right::Administer);
+    Ok(NewPage { page, t: signed.t, form, wrong, presence, known, volumes, networks, may_host })
 }
 
 /// What the form starts with.
