@@ -119,7 +119,7 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/users/{name}/password", post(people::password))
         .route("/users/{name}/{change}", get(people::ask).post(people::change))
         .route("/networks", get(networks::list).post(networks::create))
-        .route("/networks/prune", get(networks::ask_prune).post(networks::prune))
+        .route("/prune/networks", get(networks::ask_prune).post(networks::prune))
         .route("/networks/{name}", get(network::detail))
         .route("/networks/{name}/connect", post(network::connect))
         .route("/networks/{name}/disconnect", post(network::disconnect))

@@ -4,6 +4,7 @@
 
 mod archives;
 mod build;
+mod clients;
 mod copies;
 mod escape;
 mod exec;
@@ -32,7 +33,7 @@ const IMAGE: &str = "test:1";
 
 fn main() -> ExitCode {
     let docker = Docker::program();
-    let suite = Suite::new(&[&docker.to_string_lossy(), "docker-registry", "skopeo"], prepare);
+    let suite = Suite::new(&[&docker.to_string_lossy(), "docker-registry", "skopeo", "docker-compose"], prepare);
     let suite = images::tests(suite);
     let suite = build::tests(suite);
     let suite = archives::tests(suite);
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     let suite = volumes::tests(suite);
     let suite = mounts::tests(suite);
     let suite = escape::tests(suite);
+    let suite = clients::tests(suite);
     stress::tests(suite).run()
 }
 

@@ -997,7 +997,7 @@ usage-none-lead = What a container uses is recorded every ten seconds while it r
 ## Inspect
 
 tab-inspect = Inspect
-inspect-search = Search names and values
+inspect-search = Names and values
 inspect-none = Nothing here has these words.
 
 ## The life of a container
@@ -1239,7 +1239,14 @@ mount-container = Container
 ## Networks
 
 nav-networks = Networks
-networks-lead = { $networks } networks, { $containers } containers attached
+networks-lead =
+    { $networks ->
+        [one] { $networks } network
+       *[other] { $networks } networks
+    }, { $containers ->
+        [one] { $containers } container attached
+       *[other] { $containers } containers attached
+    }
 networks-picture = Who reaches whom
 networks-picture-lead = Containers on the same line reach each other.
 networks-picture-label = Picture of the networks, scrolls sideways

@@ -997,7 +997,7 @@ usage-none-lead = Lo que usa un contenedor se registra cada diez segundos mientr
 ## Inspeccionar
 
 tab-inspect = Inspeccionar
-inspect-search = Buscar nombres y valores
+inspect-search = Nombres y valores
 inspect-none = Nada aquí contiene estas palabras.
 
 ## The life of a container
@@ -1239,7 +1239,14 @@ mount-container = Contenedor
 ## Redes
 
 nav-networks = Redes
-networks-lead = { $networks } redes, { $containers } contenedores conectados
+networks-lead =
+    { $networks ->
+        [one] { $networks } red
+       *[other] { $networks } redes
+    }, { $containers ->
+        [one] { $containers } contenedor conectado
+       *[other] { $containers } contenedores conectados
+    }
 networks-picture = Quién alcanza a quién
 networks-picture-lead = Los contenedores de una misma línea se alcanzan entre sí.
 networks-picture-label = Dibujo de las redes, se desplaza de lado

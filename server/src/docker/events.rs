@@ -36,7 +36,11 @@ pub(super) async fn follow(
 ) -> Result<Response> {
     let filters = Filters::of(&query, FILTERS)?;
     let until = query.moment("until")?;
-    let since = query.moment("since")?;
+    // Zero is a moment here, before everything.
+    let since = match query.text("since") {
+        Some("0") => Some(Timestamp::UNIX_EPOCH),
+        _ => query.moment("since")?,
+    };
     let (past, events) = ops::system::events_so_far(&app, &actor)?;
     let past = past.into_iter().filter(move |event| since.is_some_and(|since| event.at >= since));
     let past = past.filter(move |event| until.is_none_or(|until| event.at <= until));

@@ -54,8 +54,7 @@ pub fn like(mounts: &[ContainerMount]) -> Vec<MountRow> {
     let row = |mount: &ContainerMount| {
         let source = match &mount.source {
             MountFrom::Bind(bind) => bind.path.clone(),
-            MountFrom::Volume(volume) if volume.anonymous => String::new(),
-            MountFrom::Volume(volume) => volume.name.clone()?,
+            MountFrom::Volume(volume) => volume.name.clone().filter(|_| !volume.anonymous).unwrap_or_default(),
             MountFrom::Tmpfs(_) => return None,
         };
         Some(MountRow { source, target: mount.target.clone(), read_only: mount.read_only })

@@ -14,7 +14,9 @@ const COLUMN: usize = 103;
 const FIRST_QUAY: usize = 152;
 const QUAY: usize = 56;
 /// Letters of a name that fit a box.
-const LETTERS: usize = 14;
+const LETTERS: usize = 12;
+/// The same of a network's name, left of its line.
+const LETTERS_OF_NETWORKS: usize = 15;
 
 /// A container's box and the line down from it.
 pub struct Mooring {
@@ -147,7 +149,7 @@ impl Picture {
             Mooring {
                 x: column(across),
                 end: down(last),
-                name: shortened(&container.name),
+                name: shortened(&container.name, LETTERS),
                 address: format!("/containers/{}", container.name),
                 label: format!("{}, {state}, {}", container.name, networks.join(", ")),
                 runs: matches!(container.state, ContainerState::Running { .. }),
@@ -161,7 +163,7 @@ impl Picture {
             Quay {
                 y: down(number),
                 class: class(number),
-                name: network.name.clone(),
+                name: shortened(&network.name, LETTERS_OF_NETWORKS),
                 address: address(&network.name),
                 detail: if network.internal { t.get("networks-reach-inside") } else { range },
                 from: places().min().unwrap_or(LEFT),
@@ -184,11 +186,11 @@ impl Picture {
     }
 }
 
-fn shortened(name: &str) -> String {
-    if name.chars().count() <= LETTERS {
+fn shortened(name: &str, letters: usize) -> String {
+    if name.chars().count() <= letters {
         return name.to_owned();
     }
-    let start: String = name.chars().take(LETTERS - 1).collect();
+    let start: String = name.chars().take(letters - 1).collect();
     format!("{start}…")
 }
 

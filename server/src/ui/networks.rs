@@ -183,7 +183,7 @@ pub async fn create(State(app): State<App>, posted: Posted) -> Result<Response, 
     }
 }
 
-/// `GET /networks/prune`: asks.
+/// `GET /prune/networks`: asks.
 ///
 /// # Errors
 /// [`Fault`].
@@ -214,7 +214,7 @@ pub async fn ask_prune(State(app): State<App>, signed: Signed) -> Result<Respons
         page: Page::new(&app, &signed, t.one("question", "title", &button), "networks").await?,
         t,
         crumb: ("/networks", t.get("nav-networks")),
-        action: "/networks/prune".to_owned(),
+        action: "/prune/networks".to_owned(),
         note: t.get("networks-prune-effect"),
         lines,
         hidden: Vec::new(),
@@ -226,7 +226,7 @@ pub async fn ask_prune(State(app): State<App>, signed: Signed) -> Result<Respons
     confirm.answer()
 }
 
-/// `POST /networks/prune`.
+/// `POST /prune/networks`.
 ///
 /// # Errors
 /// [`Fault`].

@@ -276,7 +276,7 @@ mod tests {
             (json!({"Type": "image", "Source": "a", "Target": "/b"}), "Darsena does not support"),
             (
                 json!({"Type": "volume", "Target": "/b", "VolumeOptions": {"DriverConfig": {"Name": "sshfs"}}}),
-                "plugin \\\"sshfs\\\" not found",
+                "plugin \"sshfs\" not found",
             ),
         ] {
             let error = said_no(mounted(body.clone()));

@@ -114,7 +114,7 @@ impl<'a> HostConfig<'a> {
                 .iter()
                 .map(|one| json!({ "Name": one.name, "Soft": limit(one.soft), "Hard": limit(one.hard) }))
                 .collect(),
-            log_config: json!({ "Type": "local", "Config": {
+            log_config: json!({ "Type": "json-file", "Config": {
                 "max-size": request.log.segment_bytes.to_string(), "max-file": request.log.segments.to_string(),
             } }),
             binds: Some(request.mounts.iter().filter_map(|mount| mount.spelled.as_deref()).collect())

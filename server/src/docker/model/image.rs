@@ -64,6 +64,8 @@ pub(in crate::docker) struct Image<'a> {
     created: Option<String>,
     docker_version: &'a str,
     author: &'a str,
+    /// Docker has dropped it; Compose 1.29 relies on it whatever version is spoken.
+    container_config: Value,
     config: Value,
     architecture: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -102,6 +104,7 @@ impl<'a> Image<'a> {
     pub(in crate::docker) fn of(image: &'a ImageView) -> Self {
         let field = |name: &str| image.config.get(name);
         let config = field("config").filter(|config| config.is_object()).cloned();
+        let config = config.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
         Self {
             id: image.summary.id.to_string(),
             repo_tags: &image.summary.tags,
@@ -111,7 +114,8 @@ impl<'a> Image<'a> {
             created: image.summary.created_at.map(|at| at.to_string()),
             docker_version: field("docker_version").and_then(Value::as_str).unwrap_or_default(),
             author: &image.author,
-            config: config.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+            container_config: config.clone(),
+            config,
             architecture: &image.architecture,
             variant: &image.variant,
             os: &image.os,

@@ -64,7 +64,7 @@ pub(in crate::docker) fn info(host: &HostInfo, counts: Counts, now: Timestamp) -
         "KernelVersion": host.kernel, "OperatingSystem": host.operating_system, "OSVersion": "", "OSType": "linux",
         "Architecture": host.machine, "NCPU": host.cpus, "MemTotal": host.memory_bytes,
         "CgroupDriver": "cgroupfs", "CgroupVersion": host.cgroup_version.to_string(),
-        "LoggingDriver": "local", "SystemTime": now.to_string(),
+        "LoggingDriver": "json-file", "SystemTime": now.to_string(),
         "IndexServerAddress": "https://index.docker.io/v1/",
         "RegistryConfig": {
             "InsecureRegistryCIDRs": networks, "IndexConfigs": indexes, "Mirrors": host.registry_mirrors,
