@@ -8,6 +8,7 @@ mod image;
 mod isolation;
 mod life;
 mod limits;
+mod log;
 mod network;
 mod port;
 mod registry;
@@ -24,6 +25,7 @@ pub use isolation::{Access, Device, DeviceKind, DeviceRule, IpcMode, Isolation, 
 
 pub use life::{CopyIn, DeviceRates, PruneContainers, RestartPolicy, UpdateContainer};
 pub use limits::{DeviceLimit, Limits, Rlimit};
+pub use log::LogDriver;
 pub use network::{AddressPool, CreateNetwork, Mac, NetworkAttachment, NetworkMode, ParseMacError};
 pub use port::{ContainerPort, ParsePortError, PortBinding, Protocol};
 pub use registry::{PullImage, PushImage, RegistryAuth};

@@ -13,6 +13,7 @@ mod images;
 mod isolation;
 mod life;
 mod limits;
+mod logs;
 mod mounts;
 mod names;
 mod network;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let suite = archives::tests(suite);
     let suite = run::tests(suite);
     let suite = streams::tests(suite);
+    let suite = logs::tests(suite);
     let suite = life::tests(suite);
     let suite = exec::tests(suite);
     let suite = health::tests(suite);

@@ -1309,3 +1309,6 @@ networks-ip-hint = Chosen for it when empty. Only where the network's range was 
 networks-ip-wrong = That is not an IPv4 address.
 networks-names-hint = Others in this network may use these too.
 launch-network-host = host: the host's own network, without rights over it
+
+# Log drivers
+logs-not-kept = This container keeps no log: its log driver is none.

@@ -1309,3 +1309,6 @@ networks-ip-hint = Si está vacío, se elige por usted. Solo donde una persona e
 networks-ip-wrong = Eso no es una dirección IPv4.
 networks-names-hint = Los demás de esta red también pueden usarlos.
 launch-network-host = host: la red del anfitrión, sin derechos sobre ella
+
+# Log drivers
+logs-not-kept = Este contenedor no guarda registro: su controlador de registro es none.

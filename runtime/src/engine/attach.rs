@@ -12,6 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{
     Engine,
     table::{Container, Life},
+    unkept::{self, Reading},
 };
 use crate::{
     error::{Error, Result},
@@ -42,7 +43,7 @@ impl Engine {
     /// Its streams. On a container that doesn't run this waits for its next start, and misses no byte.
     ///
     /// # Errors
-    /// No such container.
+    /// No such container, or a replay of what it doesn't keep.
     pub fn attach(&self, id: &ContainerId, request: AttachContainer) -> Result<Attachment> {
         let container = self.inner.table.get(id)?;
         match container.state() {
@@ -58,11 +59,15 @@ impl Engine {
         let folder = self.inner.paths.log(id);
         let failed = |error: io::Error| Error::internal("the container's output can't be read", error);
         let end = NextEnd::of(&container);
+        if request.replay {
+            unkept::readable(&container)?;
+        }
+        let reading = self.reading(&container);
         let from = if request.replay { Position::default() } else { logs::position(&folder).map_err(failed)? };
         let input = (request.stdin && container.record.request.open_stdin).then(|| feed(Arc::clone(&container)));
         let (sender, output) = mpsc::channel(OUTPUT_PIECES);
         if request.stdout || request.stderr {
-            pass_output(end, folder, from, request, sender).map_err(failed)?;
+            pass_output(end, folder, from, request, sender, reading).map_err(failed)?;
         } else {
             // A client that only sends: its connection lasts as long as the run.
             tokio::spawn(async move { end.or_closed(&sender).await });
@@ -117,11 +122,12 @@ fn pass_output(
     from: Position,
     request: AttachContainer,
     sender: mpsc::Sender<(Stream, Bytes)>,
+    reading: Option<Reading>,
 ) -> io::Result<()> {
     let stop = Stop::new()?;
     let guard = request.stream.then(|| end.stops(&stop, sender.clone()));
     thread::Builder::new().name("attach".to_owned()).spawn(move || {
-        let _guard = guard;
+        let (_guard, _reading) = (guard, reading);
         let read = logs::follow_raw(&folder, from, request.stream, &stop, |output| match output {
             Output::Bytes(stream, bytes) => {
                 let wanted = if stream == Stream::Stderr { request.stderr } else { request.stdout };

@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, thread};
 
 use tokio::sync::mpsc;
 
-use super::{Engine, attach::NextEnd};
+use super::{Engine, attach::NextEnd, unkept::readable};
 use crate::{
     error::{Error, Result},
     id::ContainerId,
@@ -20,12 +20,13 @@ impl Engine {
     /// Its log. Following ends with the run; a container that doesn't run has nothing to follow.
     ///
     /// # Errors
-    /// No such container, or no output was asked for.
+    /// No such container, it keeps no log, or no output was asked for.
     pub fn logs(&self, id: &ContainerId, mut query: LogQuery) -> Result<mpsc::Receiver<LogEvent>> {
         let container = self.inner.table.get(id)?;
         if !query.stdout && !query.stderr {
             return Err(Error::invalid("Bad parameters: you must choose at least one stream"));
         }
+        readable(&container)?;
         let end = NextEnd::of(&container);
         query.follow &= container.state().is_running();
         let failed = |error: std::io::Error| Error::internal("the log can't be read", error);

@@ -78,6 +78,7 @@ mod table;
 mod top;
 mod trash;
 mod turns;
+mod unkept;
 mod update;
 mod volume_files;
 mod volume_fill;

@@ -215,6 +215,7 @@ impl Engine {
             let status = container.set_status(Status::unplug);
             self.note(container, status).await;
         }
+        self.forget_output(container).await;
         None
     }
 

@@ -77,6 +77,7 @@ impl Engine {
             tracing::error!(container = container.record.name, "its state can't be written: {}", error.chain());
         }
         self.free_world(container).await;
+        self.forget_output(container).await;
         if let Some(wait) = again {
             self.start_after(Arc::clone(container), wait);
         }

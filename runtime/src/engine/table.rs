@@ -45,6 +45,8 @@ pub(in crate::engine) struct Container {
     pub(super) changeable: Mutex<Changeable>,
     pub(super) backoff: Mutex<Backoff>,
     attachments: Mutex<Vec<NetworkAttachment>>,
+    /// Clients that read output which nobody keeps.
+    pub(super) readers: Mutex<usize>,
 }
 
 /// Counters that only grow, so that a waiter can't miss a short life.
@@ -80,6 +82,7 @@ impl Container {
             client: Mutex::new(None),
             last_client: Mutex::new(None),
             proxy: Mutex::new(None),
+            readers: Mutex::default(),
         }
     }
 

@@ -26,5 +26,5 @@ pub use writer::Writer;
 #[cfg(feature = "engine")]
 pub use self::{
     follow::{Output, Stop, follow, follow_raw},
-    reader::{LogReader, Position, position},
+    reader::{LogReader, Position, clear, position},
 };

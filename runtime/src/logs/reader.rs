@@ -25,6 +25,15 @@ pub fn position(dir: &Path) -> io::Result<Position> {
     Ok(Position { segment, offset: fs::metadata(frame::segment(dir, segment))?.len() })
 }
 
+/// Removes all that a log holds; its folder stays. Nobody may be writing.
+pub fn clear(dir: &Path) -> io::Result<()> {
+    for number in frame::segments(dir)? {
+        fs::remove_file(frame::segment(dir, number))?;
+        let _ = fs::remove_file(frame::index(dir, number));
+    }
+    Ok(())
+}
+
 /// What comes next.
 #[derive(Debug)]
 pub(crate) enum Next {

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ContainerMount, ContainerPort, HealthCheck, Isolation, Limits, NetworkAttachment, NetworkMode, PortBinding,
-    RestartPolicy, Rlimit, VolumesFrom,
+    ContainerMount, ContainerPort, HealthCheck, Isolation, Limits, LogDriver, NetworkAttachment, NetworkMode,
+    PortBinding, RestartPolicy, Rlimit, VolumesFrom,
 };
 
 /// Who the container's root is on the host.
@@ -167,6 +167,12 @@ pub struct CreateContainer {
     /// `CONTAINER:ALIAS`: others on the default bridge, named in /etc/hosts and the environment.
     #[serde(default)]
     pub links: Vec<String>,
+    /// Who keeps its log.
+    #[serde(default)]
+    pub log_driver: LogDriver,
+    /// What was asked of the log driver, as asked.
+    #[serde(default)]
+    pub log_options: BTreeMap<String, String>,
 }
 
 /// Which of a container's log a reader wants.

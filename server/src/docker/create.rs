@@ -2,6 +2,7 @@
 
 mod health;
 pub(in crate::docker) mod life;
+mod log;
 mod mounts;
 pub(super) mod network;
 
@@ -15,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use runtime::request::{
-    ContainerPort, CreateContainer, LogLimits, NetworkMode, PortBinding, Rlimit, SeccompProfile, UserNamespace,
+    ContainerPort, CreateContainer, NetworkMode, PortBinding, Rlimit, SeccompProfile, UserNamespace,
 };
 
 pub(super) use self::mounts::no_driver;
@@ -24,8 +25,7 @@ use super::{
     error::{Failure, Result},
     json,
     lifecycle::FOR_EVER,
-    model::create::{Body, Created, HostConfig, LogConfig, Rest},
-    phrase,
+    model::create::{Body, Created, HostConfig, Rest},
     query::Query,
 };
 use crate::{app::App, auth::actor::Actor, ops};
@@ -154,7 +154,6 @@ fn from_host(mut host: HostConfig) -> Result<CreateContainer> {
         sysctls: host.sysctls.unwrap_or_default(),
         init: host.init.unwrap_or_default(),
         auto_remove: host.auto_remove.unwrap_or_default(),
-        log: log(host.log_config.unwrap_or_default())?,
         limits,
         restart,
         annotations: host.more.annotations.unwrap_or_default(),
@@ -163,6 +162,7 @@ fn from_host(mut host: HostConfig) -> Result<CreateContainer> {
         volumes_from: from_others(&host.volumes_from.unwrap_or_default())?,
         ..CreateContainer::default()
     };
+    log::keep(&mut made, host.log_config.unwrap_or_default())?;
     for limit in host.ulimits.unwrap_or_default() {
         let value = |value: i64| u64::try_from(value).or(if value == -1 { Ok(u64::MAX) } else { Err(()) });
         let (Ok(soft), Ok(hard)) = (value(limit.soft), value(limit.hard)) else {
@@ -257,32 +257,6 @@ fn bindings(
     Ok(ports)
 }
 
-fn log(config: LogConfig) -> Result<LogLimits> {
-    match config.kind.as_deref() {
-        None | Some("" | "json-file" | "local") => {}
-        Some(driver) => return Err(missing(&format!("the log driver {driver:?}"))),
-    }
-    let mut limits = LogLimits::default();
-    let options = config.config.unwrap_or_default();
-    let wrong = |name: &str, value: &str| Failure::invalid(format!("invalid log option {name}: {value:?}"));
-    if let Some(size) = options.get("max-size") {
-        let bytes = if size == "-1" { Some(u64::MAX) } else { phrase::bytes(size).filter(|bytes| *bytes > 0) };
-        limits = LogLimits { segment_bytes: bytes.ok_or_else(|| wrong("max-size", size))?, segments: 1 };
-    }
-    for (name, value) in &options {
-        match name.as_str() {
-            "max-size" => {}
-            "max-file" => {
-                limits.segments = value.parse().ok().filter(|count| *count > 0).ok_or_else(|| wrong(name, value))?;
-            }
-            // Logs are not compressed, which changes nothing of what can be read.
-            "compress" | "mode" if value != "non-blocking" => {}
-            _ => return Err(missing(&format!("the log option {name:?}"))),
-        }
-    }
-    Ok(limits)
-}
-
 /// A number that must not be negative; 0 is as good as none.
 fn amount(name: &str, value: Option<i64>) -> Result<Option<u64>> {
     match value {
@@ -304,7 +278,7 @@ fn said(text: Option<String>) -> Option<String> {
 mod tests {
     use serde_json::{Value, json};
 
-    use runtime::request::Limits;
+    use runtime::request::{Limits, LogLimits};
 
     use super::*;
 
@@ -457,7 +431,6 @@ mod tests {
     fn what_is_not_there_is_refused_by_name() {
         for (host, words) in [
             (json!({"LogConfig": {"Type": "syslog"}}), "log driver"),
-            (json!({"LogConfig": {"Type": "json-file", "Config": {"labels": "a"}}}), "log option"),
             (json!({"SecurityOpt": ["apparmor=strict"]}), "apparmor=strict"),
             (json!({"Runtime": "runc"}), "--runtime"),
             (json!({"DeviceRequests": [{"Count": -1}]}), "--gpus"),

@@ -16,6 +16,7 @@ use runtime::{
 
 use super::{
     error::{Failure, Result},
+    log_details::prefix,
     phrase::stamp,
     query::Query,
     stream::{content_type, put, streamed},
@@ -34,20 +35,21 @@ pub(super) async fn read(
     query: Query,
 ) -> Result<Response> {
     let asked = asked(&query)?;
-    let timestamps = query.flag("timestamps");
     let container = ops::containers::get(&app, &actor, &name)?;
+    let head =
+        Head { timestamps: query.flag("timestamps"), details: query.flag("details").then(|| prefix(&container)) };
     let tty = container.request.tty;
     let lines = ops::containers::logs(&app, &actor, container.id.as_str(), asked)?;
-    let pieces = stream::unfold(lines, move |mut lines| async move {
+    let pieces = stream::unfold((lines, head), move |(mut lines, head)| async move {
         let mut events = Vec::with_capacity(BATCH);
         if lines.recv_many(&mut events, BATCH).await == 0 {
             return None;
         }
         let mut buffer = BytesMut::new();
         for event in &events {
-            write(&mut buffer, event, tty, timestamps, asked.stderr);
+            write(&mut buffer, event, tty, &head, asked.stderr);
         }
-        Some((Ok::<Bytes, io::Error>(buffer.freeze()), lines))
+        Some((Ok::<Bytes, io::Error>(buffer.freeze()), (lines, head)))
     });
     Ok(streamed(content_type(tty, version), pieces))
 }
@@ -67,13 +69,21 @@ fn asked(query: &Query) -> Result<LogQuery> {
     Ok(asked)
 }
 
+/// What stands before each line.
+#[derive(Default)]
+struct Head {
+    timestamps: bool,
+    details: Option<String>,
+}
+
 /// Writes one event. That lines were rotated away is said on standard error, where it can't be taken for output.
-fn write(buffer: &mut BytesMut, event: &LogEvent, tty: bool, timestamps: bool, stderr: bool) {
+fn write(buffer: &mut BytesMut, event: &LogEvent, tty: bool, head: &Head, stderr: bool) {
     match event {
-        LogEvent::Line(line) if timestamps => {
-            put(buffer, tty, line.stream, &[stamp(line.at).as_bytes(), b" ", &line.bytes]);
+        LogEvent::Line(line) => {
+            let at = if head.timestamps { stamp(line.at) + " " } else { String::new() };
+            let details = head.details.as_deref().unwrap_or_default();
+            put(buffer, tty, line.stream, &[at.as_bytes(), details.as_bytes(), &line.bytes]);
         }
-        LogEvent::Line(line) => put(buffer, tty, line.stream, &[&line.bytes]),
         LogEvent::Skipped(bytes) if stderr => {
             let words = format!("darsena: {bytes} bytes of this log were rotated away before they could be sent\n");
             put(buffer, tty, Stream::Stderr, &[words.as_bytes()]);
@@ -100,19 +110,20 @@ mod tests {
     #[test]
     fn lines_are_written_with_and_without_time() {
         let mut buffer = BytesMut::new();
-        write(&mut buffer, &line(), false, false, true);
+        write(&mut buffer, &line(), false, &Head::default(), true);
         assert_eq!(&buffer[..], b"\x02\0\0\0\0\0\0\x03hi\n");
+        let head = Head { timestamps: true, details: Some("a=b ".to_owned()) };
         let mut buffer = BytesMut::new();
-        write(&mut buffer, &line(), true, true, true);
-        assert_eq!(&buffer[..], b"1970-01-01T00:00:00.000000000Z hi\n");
+        write(&mut buffer, &line(), true, &head, true);
+        assert_eq!(&buffer[..], b"1970-01-01T00:00:00.000000000Z a=b hi\n");
     }
 
     #[test]
     fn lost_lines_are_told_only_to_who_reads_errors() {
         let mut buffer = BytesMut::new();
-        write(&mut buffer, &LogEvent::Skipped(7), false, false, false);
+        write(&mut buffer, &LogEvent::Skipped(7), false, &Head::default(), false);
         assert!(buffer.is_empty());
-        write(&mut buffer, &LogEvent::Skipped(7), false, false, true);
+        write(&mut buffer, &LogEvent::Skipped(7), false, &Head::default(), true);
         assert!(buffer.starts_with(b"\x02\0\0\0") && buffer.ends_with(b"sent\n"));
     }
 

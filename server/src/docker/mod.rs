@@ -32,6 +32,7 @@ mod import;
 mod life;
 mod lifecycle;
 mod load;
+mod log_details;
 mod logs;
 mod model;
 mod networks;

@@ -123,7 +123,7 @@ pub struct LogsPage {
     lines: Vec<LogRow>,
     since: Since,
     last: String,
-    /// Which part it is, when it doesn't go on.
+    /// Which part it is, or why there is none, when it doesn't go on.
     pub part: String,
 }
 
@@ -191,10 +191,14 @@ pub async fn logs(
     };
     let (since, now) = (Since::parse(&asked.since), Timestamp::now());
     let part = asked.part();
-    let mut events = ops::containers::logs(&app, &signed.actor, &view.name, part.unwrap_or_else(|| since.query(now)))?;
+    let keeps = view.request.log_driver.keeps();
+    let query = part.unwrap_or_else(|| since.query(now));
+    let mut events = keeps.then(|| ops::containers::logs(&app, &signed.actor, &view.name, query)).transpose()?;
     let mut lines = Vec::new();
     let (wanted, mut at) = (part.map(|_| asked.lines()), 0);
-    while let Some(event) = events.recv().await {
+    while let Some(events) = &mut events
+        && let Some(event) = events.recv().await
+    {
         match &wanted {
             None => lines.push(event),
             Some(wanted) if at >= wanted.end => break,
@@ -212,6 +216,9 @@ pub async fn logs(
     if let Some(from) = asked.from {
         let to = whole.last.parse().unwrap_or(from);
         whole.part = signed.t.two("logs-part", "from", clock(from), "to", clock(to));
+    }
+    if !keeps {
+        whole.part = signed.t.get("logs-not-kept");
     }
     signed.answer(&whole, &whole.as_rows())
 }

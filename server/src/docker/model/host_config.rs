@@ -114,9 +114,7 @@ impl<'a> HostConfig<'a> {
                 .iter()
                 .map(|one| json!({ "Name": one.name, "Soft": limit(one.soft), "Hard": limit(one.hard) }))
                 .collect(),
-            log_config: json!({ "Type": "json-file", "Config": {
-                "max-size": request.log.segment_bytes.to_string(), "max-file": request.log.segments.to_string(),
-            } }),
+            log_config: json!({ "Type": request.log_driver.name(), "Config": request.log_options }),
             binds: Some(request.mounts.iter().filter_map(|mount| mount.spelled.as_deref()).collect())
                 .filter(|list: &Vec<_>| !list.is_empty()),
             mounts: request.mounts.iter().filter(|mount| mount.spelled.is_none()).map(said_back).collect(),

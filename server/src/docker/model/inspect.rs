@@ -125,7 +125,7 @@ impl<'a> Container<'a> {
             resolv_conf_path: "",
             hostname_path: "",
             hosts_path: "",
-            log_path: container.log_path.to_str().unwrap_or_default(),
+            log_path: container.log_path.to_str().filter(|_| container.request.log_driver.keeps()).unwrap_or_default(),
             name: format!("/{}", container.name),
             restart_count: container.restart_count,
             driver: "overlay2",

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use runtime::view::{Event, HostCheck, HostInfo, Verdict};
+use runtime::{
+    request::LogDriver,
+    view::{Event, HostCheck, HostInfo, Verdict},
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -64,7 +67,7 @@ pub(in crate::docker) fn info(host: &HostInfo, counts: Counts, now: Timestamp) -
         "KernelVersion": host.kernel, "OperatingSystem": host.operating_system, "OSVersion": "", "OSType": "linux",
         "Architecture": host.machine, "NCPU": host.cpus, "MemTotal": host.memory_bytes,
         "CgroupDriver": "cgroupfs", "CgroupVersion": host.cgroup_version.to_string(),
-        "LoggingDriver": "json-file", "SystemTime": now.to_string(),
+        "LoggingDriver": LogDriver::default().name(), "SystemTime": now.to_string(),
         "IndexServerAddress": "https://index.docker.io/v1/",
         "RegistryConfig": {
             "InsecureRegistryCIDRs": networks, "IndexConfigs": indexes, "Mirrors": host.registry_mirrors,
