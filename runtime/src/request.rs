@@ -25,7 +25,7 @@ pub use isolation::{Access, Device, DeviceKind, DeviceRule, IpcMode, Isolation, 
 pub use life::{CopyIn, DeviceRates, PruneContainers, RestartPolicy, UpdateContainer};
 pub use limits::{DeviceLimit, Limits, Rlimit};
 pub use network::{AddressPool, CreateNetwork, Mac, NetworkAttachment, NetworkMode, ParseMacError};
-pub use port::{ContainerPort, ParsePortError, PortBinding, Protocol};
+pub use port::{ContainerPort, ParsePortError, PortBinding, Protocol, parse_host_ports};
 pub use registry::{PullImage, PushImage, RegistryAuth};
 pub use volume::{
     BindMount, ContainerMount, CreateVolume, MountFrom, PruneVolumes, TmpfsMount, VolumeMount, VolumesFrom, only_memory,
