@@ -27,7 +27,7 @@ pub use life::{CopyIn, DeviceRates, PruneContainers, RestartPolicy, UpdateContai
 pub use limits::{DeviceLimit, Limits, Rlimit};
 pub use log::LogDriver;
 pub use network::{AddressPool, CreateNetwork, Mac, NetworkAttachment, NetworkMode, ParseMacError};
-pub use port::{ContainerPort, ParsePortError, PortBinding, Protocol};
+pub use port::{ContainerPort, ParsePortError, PortBinding, Protocol, parse_host_ports};
 pub use registry::{PullImage, PushImage, RegistryAuth};
 pub use volume::{
     BindMount, ContainerMount, CreateVolume, MountFrom, PruneVolumes, TmpfsMount, VolumeMount, VolumesFrom, only_memory,

@@ -195,7 +195,12 @@ fn closed(address: Ipv4Addr, port: u16) {
 }
 
 fn publish(host_ip: impl Into<Option<Ipv4Addr>>, host_port: impl Into<Option<u16>>, container: &str) -> PortBinding {
-    PortBinding { container: container.parse().expect("a port"), host_ip: host_ip.into(), host_port: host_port.into() }
+    PortBinding {
+        container: container.parse().expect("a port"),
+        host_ip: host_ip.into(),
+        host_port: host_port.into(),
+        host_port_end: None,
+    }
 }
 
 #[test]

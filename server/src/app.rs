@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     auth::{gate::Gate, seal::Vault},
     db::{Db, usage::UsageDb},
-    ops::{builds::Builds, operation::Operations, registry_access::Desk, usage::Readings},
+    ops::{builds::Builds, operation::Operations, publishing::PortRule, registry_access::Desk, usage::Readings},
 };
 
 /// Everything a request may need; cheap to clone.
@@ -47,6 +47,8 @@ pub struct Inner {
     pub docker_socket: Option<PathBuf>,
     /// Host folders that who does not administer may mount too.
     pub bind_roots: Vec<PathBuf>,
+    /// Host ports that who does not administer may publish; all when `None`.
+    pub publish_ports: Option<Vec<PortRule>>,
 }
 
 impl App {
@@ -58,7 +60,7 @@ impl App {
         data: &Path,
         docker_socket: Option<PathBuf>,
         registry: Desk,
-        bind_roots: Vec<PathBuf>,
+        (bind_roots, publish_ports): (Vec<PathBuf>, Option<Vec<PortRule>>),
     ) -> Self {
         Self(Arc::new(Inner {
             db,
@@ -74,6 +76,7 @@ impl App {
             shutdown: CancellationToken::new(),
             docker_socket,
             bind_roots,
+            publish_ports,
         }))
     }
 }

@@ -8,6 +8,8 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use runtime::reference::Reference;
 
+use crate::ops::publishing::PortRule;
+
 /// Darsena: containers, from the browser and from the docker command line.
 #[derive(Debug, Parser)]
 #[command(name = "darsena", version, disable_version_flag = true)]
@@ -118,6 +120,8 @@ struct File {
     /// Host folders that containers of people who do not administer may mount, too.
     #[serde(default)]
     bind_roots: Vec<PathBuf>,
+    /// Host ports that people who do not administer may publish; all where it is not said.
+    publish_ports: Option<Vec<PortRule>>,
 }
 
 /// Everything decided.
@@ -147,6 +151,8 @@ pub struct Config {
     pub bind_roots: Vec<PathBuf>,
     /// Containers may reach link-local addresses.
     pub container_metadata: bool,
+    /// Host ports that who does not administer may publish; all when `None`.
+    pub publish_ports: Option<Vec<PortRule>>,
 }
 
 impl Config {
@@ -187,6 +193,7 @@ impl Config {
             hosts: file.hosts,
             bind_roots: file.bind_roots,
             container_metadata: options.container_metadata || file.container_metadata,
+            publish_ports: file.publish_ports,
             run,
         };
         let absolute = |what: &str, path: &Path| {
@@ -293,6 +300,11 @@ mod tests {
         let off = Config::join(options(&["darsena", "--no-docker-socket"]), File::default()).expect("right");
         assert_eq!(off.docker_socket, None);
         assert!(toml::from_str::<File>("dta = '/a'").is_err(), "a wrong key is said");
+        let file = |text| toml::from_str::<File>(text).map_err(|error| error.to_string());
+        let ports = file("publish_ports = ['127.0.0.1:8000-8999', '0.0.0.0:80', '8080']").expect("right").publish_ports;
+        assert_eq!(ports.map(|rules| rules.len()), Some(3));
+        let error = file("publish_ports = ['8999-8000']").expect_err("an empty range");
+        assert!(error.contains("8999-8000"), "{error}");
         assert!(Config::join(options(&["darsena", "--data", "a"]), File::default()).is_err());
         assert!(Config::join(options(&["darsena", "--registry-mirror", "m"]), File::default()).is_err());
         for (host, right) in [("registry.example", true), ("muelle:5000", true), ("muelle", false), ("a.b/c", false)] {

@@ -136,8 +136,8 @@ async fn serve_all(config: Config) -> Result<(), String> {
     let desk = desk.await.map_err(|error| error.chain())?;
     let vault = Vault::open(&config.secrets_key()).map_err(|error| error.chain())?;
     let usage = UsageDb::open(&config.usage_database()).await.map_err(|error| error.chain())?;
-    let (socket, roots) = (config.docker_socket.clone(), config.bind_roots.clone());
-    let app = App::new((db, usage), engine, vault, &config.data, socket, desk, roots);
+    let (socket, allowed) = (config.docker_socket.clone(), (config.bind_roots.clone(), config.publish_ports.clone()));
+    let app = App::new((db, usage), engine, vault, &config.data, socket, desk, allowed);
     ops::builds::recover(&app).await.map_err(|error| error.chain())?;
     welcome::install_once(&app).await.map_err(|error| error.chain())?;
     let socket = config.docker_socket.as_deref().map(docker::bind).transpose().map_err(|error| error.chain())?;

@@ -11,6 +11,7 @@ pub fn tests(suite: Suite) -> Suite {
         .test("containers_reach_each_other_and_the_lan", reach)
         .test("published_ports_answer_where_they_should", published)
         .test("a_port_is_published_once", twice)
+        .test("a_port_is_chosen_from_a_range", range)
         .test("no_network_is_no_network", none)
         .test("the_built_in_image_shows_its_page", welcome)
 }
@@ -97,6 +98,38 @@ fn twice(darsena: &mut Darsena) {
         docker.run(&["start", &id]).ok();
     }
     remove(&docker, &id);
+}
+
+fn range(darsena: &mut Darsena) {
+    let docker = darsena.docker();
+    let publish = |name: &str, ports: &[&str]| {
+        let options = ports.iter().flat_map(|port| ["-p", port]);
+        let words = ["run", "-d", "--name", name].into_iter().chain(options).chain([IMAGE, "sh", "-c", SERVE]);
+        docker.run(&words.collect::<Vec<_>>())
+    };
+    publish("range1", &["8100-8102:80"]).ok();
+    // The server's neighbour on the host has one of them: it is passed over.
+    let foreign = darsena.space().inside(|| async { TcpListener::bind("0.0.0.0:8101").unwrap() });
+    publish("range2", &["8100-8102:80"]).ok();
+    for (name, port) in [("range1", "8100"), ("range2", "8102")] {
+        assert_eq!(docker.run(&["port", name]).ok(), format!("80/tcp -> 0.0.0.0:{port}"));
+        until_served(darsena, &format!("http://127.0.0.1:{port}/"));
+    }
+    assert_eq!(inspect(&docker, "range1", "{{(index .HostConfig.PortBindings \"80/tcp\" 0).HostPort}}"), "8100-8102");
+    let error = publish("range3", &["8100-8102:80"]).code(125).fails();
+    assert!(error.contains("Bind for 0.0.0.0:8100-8102 failed: all ports are allocated"), "{error}");
+    docker.run(&["rm", "-f", "range1"]).ok();
+    docker.run(&["start", "range3"]).ok();
+    assert_eq!(docker.run(&["port", "range3"]).ok(), "80/tcp -> 0.0.0.0:8100");
+    drop(foreign);
+    // What was named is not taken by a choice; a range inside goes to a range outside, one by one.
+    publish("range4", &["8111-8112:81", "8111:82", "8113-8115:90-92"]).ok();
+    for (port, host) in [("81", "8112"), ("82", "8111"), ("90", "8113"), ("91", "8114"), ("92", "8115")] {
+        assert_eq!(docker.run(&["port", "range4", port]).ok(), format!("0.0.0.0:{host}"));
+    }
+    for name in ["range2", "range3", "range4"] {
+        remove(&docker, name);
+    }
 }
 
 fn none(darsena: &mut Darsena) {

@@ -199,7 +199,10 @@ fn network(request: &CreateContainer) -> Result<()> {
     }
     let mut taken = BTreeSet::new();
     for port in &request.ports {
-        let Some(host_port) = port.host_port.filter(|port| *port > 0) else { continue };
+        if port.host_port_end.is_some_and(|last| port.host_port.is_none_or(|first| first == 0 || last < first)) {
+            return Err(Error::invalid(format!("invalid range of host ports for {}", port.container)));
+        }
+        let Some(host_port) = port.host_port.filter(|host| *host > 0 && port.host_port_end.is_none()) else { continue };
         if !taken.insert((port.host_ip.unwrap_or(Ipv4Addr::UNSPECIFIED), host_port, port.container.protocol)) {
             return Err(Error::invalid(format!(
                 "host port {host_port}/{} is asked for twice",

@@ -4,7 +4,7 @@
 //! synced and vanishes by one rename. Containers outlive it; `recover` adopts them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
@@ -240,10 +240,9 @@ impl Engine {
 
 /// Every exposed port that no binding names gets one, on a port of the engine's choice.
 fn publish_exposed(ports: &mut Vec<PortBinding>, exposed: &[ContainerPort]) {
-    for container in exposed {
-        if !ports.iter().any(|port| port.container == *container) {
-            ports.push(PortBinding { container: *container, host_ip: None, host_port: None });
-        }
+    let named: BTreeSet<_> = ports.iter().map(|port| port.container).collect();
+    for container in exposed.iter().filter(|port| !named.contains(*port)) {
+        ports.push(PortBinding { container: *container, host_ip: None, host_port: None, host_port_end: None });
     }
 }
 

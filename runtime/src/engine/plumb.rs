@@ -184,12 +184,15 @@ pub(in crate::engine) fn place(record: &Record, wanted: &Wanted, interface: &str
     }
 }
 
-/// What a container publishes.
+/// What a container publishes: ports that were named first, then those of ranges, then those of the engine's choice, so
+/// that no choice takes what another binding must have.
 pub(in crate::engine) fn ports(record: &Record) -> Vec<PortBinding> {
     let mut ports = record.request.ports.clone();
     if record.request.publish_all {
         super::publish_exposed(&mut ports, &record.resolved.exposed_ports);
     }
+    ports
+        .sort_by_key(|port| port.host_port.map_or(u16::MAX, |first| port.host_port_end.map_or(0, |last| last - first)));
     ports
 }
 

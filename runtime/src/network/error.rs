@@ -45,6 +45,21 @@ pub enum Error {
         /// The host port.
         host_port: u16,
     },
+    /// Of a range of ports, each is held.
+    #[error(
+        "driver failed programming external connectivity on endpoint {endpoint}: Bind for {host_ip}:{first}-{last} failed: \
+         all ports are allocated"
+    )]
+    PortsAllocated {
+        /// Name and id of the container that wanted one.
+        endpoint: String,
+        /// The host address asked for.
+        host_ip: Ipv4Addr,
+        /// The range's first.
+        first: u16,
+        /// Its last.
+        last: u16,
+    },
     /// Every address is leased.
     #[error("no available IPv4 addresses on the network {subnet}")]
     NoAddress {
@@ -129,7 +144,10 @@ fn reason(error: &io::Error) -> String {
 impl From<Error> for error::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::PortUnavailable { .. } | Error::PortAllocated { .. } | Error::Exists(_) => ErrorKind::Conflict,
+            Error::PortUnavailable { .. }
+            | Error::PortAllocated { .. }
+            | Error::PortsAllocated { .. }
+            | Error::Exists(_) => ErrorKind::Conflict,
             Error::NotFound(_) => ErrorKind::NotFound,
             Error::Invalid(_) | Error::WrongAddress { .. } => ErrorKind::Invalid,
             Error::Unsupported(_) => ErrorKind::Unsupported,

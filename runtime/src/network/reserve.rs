@@ -4,6 +4,7 @@
 //! loopback. The proxy serves those.
 
 use std::{
+    collections::BTreeSet,
     io,
     net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket},
 };
@@ -32,32 +33,46 @@ pub enum HeldSocket {
     Udp(UdpSocket),
 }
 
-/// Holds one port. A binding without a host port gets one of the kernel's ephemeral range.
+/// Holds one port: the one asked for, or the first free one of the range asked for. A binding without a host port gets
+/// one of the kernel's ephemeral range.
 pub(super) fn reserve<'a>(
     binding: &PortBinding,
     container_ip: Ipv4Addr,
     endpoint: &str,
-    mut taken: impl Iterator<Item = &'a PublishedPort>,
+    taken: impl Iterator<Item = &'a PublishedPort>,
 ) -> Result<Reservation, Error> {
+    let protocol = binding.container.protocol;
     let host_ip = binding.host_ip.unwrap_or(Ipv4Addr::UNSPECIFIED);
     let overlaps = |other: Ipv4Addr| host_ip == other || host_ip.is_unspecified() || other.is_unspecified();
-    if let Some(host_port) = binding.host_port
-        && taken.any(|port| {
-            port.host_port == host_port && port.protocol() == binding.container.protocol && overlaps(port.host_ip)
-        })
-    {
-        return Err(Error::PortAllocated { endpoint: endpoint.to_owned(), host_ip, host_port });
+    let taken: BTreeSet<u16> =
+        taken.filter(|port| port.protocol() == protocol && overlaps(port.host_ip)).map(|port| port.host_port).collect();
+    let first = binding.host_port.unwrap_or(0);
+    let last = binding.host_port_end.unwrap_or(first);
+    for asked in (first..=last).filter(|port| !taken.contains(port)) {
+        match hold(protocol, SocketAddrV4::new(host_ip, asked)) {
+            Ok((socket, host_port)) => {
+                let port = PublishedPort { container: binding.container, host_ip, host_port };
+                return Ok(Reservation { port, socket });
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && first < last => {}
+            Err(source) => {
+                return Err(Error::PortUnavailable {
+                    endpoint: endpoint.to_owned(),
+                    host_ip,
+                    host_port: binding.host_port.map(|_| asked),
+                    container_ip,
+                    port: binding.container,
+                    source,
+                });
+            }
+        }
     }
-    let held = hold(binding.container.protocol, SocketAddrV4::new(host_ip, binding.host_port.unwrap_or(0)));
-    let (socket, host_port) = held.map_err(|source| Error::PortUnavailable {
-        endpoint: endpoint.to_owned(),
-        host_ip,
-        host_port: binding.host_port,
-        container_ip,
-        port: binding.container,
-        source,
-    })?;
-    Ok(Reservation { port: PublishedPort { container: binding.container, host_ip, host_port }, socket })
+    let endpoint = endpoint.to_owned();
+    Err(if first < last {
+        Error::PortsAllocated { endpoint, host_ip, first, last }
+    } else {
+        Error::PortAllocated { endpoint, host_ip, host_port: first }
+    })
 }
 
 /// Holds again a port that was published before.

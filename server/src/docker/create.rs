@@ -5,8 +5,9 @@ pub(in crate::docker) mod life;
 mod log;
 mod mounts;
 pub(super) mod network;
+mod ports;
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Extension,
@@ -15,9 +16,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use runtime::request::{
-    ContainerPort, CreateContainer, NetworkMode, PortBinding, Rlimit, SeccompProfile, UserNamespace,
-};
+use runtime::request::{CreateContainer, NetworkMode, Rlimit, SeccompProfile, UserNamespace};
 
 pub(super) use self::mounts::no_driver;
 use self::mounts::{binds, from_others, mounts};
@@ -118,7 +117,7 @@ fn request(body: Body, name: Option<&str>, platform: Option<&str>) -> Result<Cre
             u64::try_from(seconds).map_or(FOR_EVER, |seconds| Duration::from_secs(seconds).min(FOR_EVER))
         }),
         volumes: body.volumes.unwrap_or_default().into_keys().collect(),
-        exposed_ports: ports.keys().map(|port| parse_port(port)).collect::<Result<_>>()?,
+        exposed_ports: ports::exposed(ports.keys())?,
         ..made
     })
 }
@@ -136,7 +135,7 @@ fn from_host(mut host: HostConfig) -> Result<CreateContainer> {
     let mut made = CreateContainer {
         isolation,
         group_add: host.group_add.unwrap_or_default(),
-        ports: bindings(host.port_bindings.unwrap_or_default())?,
+        ports: ports::bindings(host.port_bindings.unwrap_or_default())?,
         publish_all: host.publish_all_ports.unwrap_or_default(),
         network: NetworkMode::from(host.network_mode.as_deref().unwrap_or_default()),
         links: host.links.unwrap_or_default(),
@@ -216,47 +215,6 @@ fn missing(what: &str) -> Failure {
     Failure::unsupported(format!("Darsena does not support {what} yet"))
 }
 
-fn parse_port(text: &str) -> Result<ContainerPort> {
-    if text.to_ascii_lowercase().ends_with("/sctp") {
-        return Err(missing("SCTP ports"));
-    }
-    if text.contains('-') {
-        return Err(missing("port ranges in one word"));
-    }
-    text.parse().map_err(|error| Failure::invalid(format!("{error}")))
-}
-
-fn bindings(
-    asked: impl IntoIterator<Item = (String, Option<Vec<super::model::create::PortBinding>>)>,
-) -> Result<Vec<PortBinding>> {
-    let mut ports = Vec::new();
-    for (container, hosts) in asked {
-        let container = parse_port(&container)?;
-        for host in hosts.unwrap_or_default() {
-            let host_ip = match said(host.host_ip) {
-                None => None,
-                Some(ip) if ip.contains(':') => return Err(missing(&format!("publishing on IPv6 addresses ({ip})"))),
-                Some(ip) => {
-                    let ip: Ipv4Addr =
-                        ip.parse().map_err(|_| Failure::invalid(format!("invalid host address {ip:?}")))?;
-                    (!ip.is_unspecified()).then_some(ip)
-                }
-            };
-            let host_port = match said(host.host_port) {
-                None => None,
-                Some(port) if port.contains('-') => return Err(missing("choosing from a range of host ports")),
-                Some(port) => {
-                    let port: u16 =
-                        port.parse().map_err(|_| Failure::invalid(format!("invalid port specification: {port:?}")))?;
-                    (port != 0).then_some(port)
-                }
-            };
-            ports.push(PortBinding { container, host_ip, host_port });
-        }
-    }
-    Ok(ports)
-}
-
 /// A number that must not be negative; 0 is as good as none.
 fn amount(name: &str, value: Option<i64>) -> Result<Option<u64>> {
     match value {
@@ -276,9 +234,11 @@ fn said(text: Option<String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use serde_json::{Value, json};
 
-    use runtime::request::{Limits, LogLimits};
+    use runtime::request::{Limits, LogLimits, PortBinding};
 
     use super::*;
 
@@ -369,8 +329,13 @@ mod tests {
         assert_eq!(
             got.ports,
             [
-                PortBinding { container: port, host_ip: Some(Ipv4Addr::LOCALHOST), host_port: Some(8080) },
-                PortBinding { container: port, host_ip: None, host_port: None }
+                PortBinding {
+                    container: port,
+                    host_ip: Some(Ipv4Addr::LOCALHOST),
+                    host_port: Some(8080),
+                    host_port_end: None
+                },
+                PortBinding { container: port, host_ip: None, host_port: None, host_port_end: None }
             ]
         );
         assert_eq!(
@@ -436,7 +401,6 @@ mod tests {
             (json!({"DeviceRequests": [{"Count": -1}]}), "--gpus"),
             (json!({"PortBindings": {"80/tcp": [{"HostIp": "::1", "HostPort": "1"}]}}), "IPv6"),
             (json!({"PortBindings": {"80/sctp": []}}), "SCTP"),
-            (json!({"PortBindings": {"80/tcp": [{"HostPort": "1-5"}]}}), "range"),
         ] {
             let text = refusal(&json!({"Image": "a", "HostConfig": host}));
             assert!(text.contains("Unsupported") && text.contains(words), "{host}: {text}");
@@ -454,6 +418,8 @@ mod tests {
             (json!({"MemorySwappiness": -7}), "valid memory swappiness range"),
             (json!({"PortBindings": {"x/tcp": []}}), "invalid port"),
             (json!({"PortBindings": {"80/tcp": [{"HostPort": "99999"}]}}), "invalid port specification"),
+            (json!({"PortBindings": {"80/tcp": [{"HostPort": "9-5"}]}}), r#"invalid port specification: "9-5""#),
+            (json!({"PortBindings": {"80-82/tcp": [{}]}}), r#"invalid port specification: "80-82""#),
             (json!({"PortBindings": {"80/tcp": [{"HostIp": "nowhere"}]}}), "invalid host address"),
             (json!({"NanoCpus": 1, "CpuQuota": 5}), "Conflicting options"),
             (json!({"NanoCpus": 1, "CpuPeriod": 5}), "Conflicting options"),

@@ -16,7 +16,7 @@ use runtime::{
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{Act, Subject, audited, audited_with_leave, volumes};
+use super::{Act, Subject, audited, audited_with_leave, publishing, volumes};
 use crate::{
     app::App,
     auth::actor::{Actor, Right},
@@ -66,7 +66,7 @@ pub async fn size(app: &App, actor: &Actor, name: &str) -> Result<ContainerSize>
 /// Makes one, without starting it.
 ///
 /// # Errors
-/// Image not here, name taken, or a wrong value, in words that say which.
+/// Image not here, name taken, a port that may not be published, or a wrong value, in words that say which.
 pub async fn create(app: &App, actor: &Actor, mut request: CreateContainer) -> Result<Created> {
     let object = request.name.clone().unwrap_or_default();
     let need = volumes::need(app, actor, &mut request).max(super::networks::need(&request));
@@ -77,7 +77,14 @@ pub async fn create(app: &App, actor: &Actor, mut request: CreateContainer) -> R
     }
     let act = Act { action: "container.create", object, detail };
     let engine = app.engine.clone();
-    let create = |leave| async move { engine.create(request, leave).await }.boxed();
+    let confined = publishing::confine(app.publish_ports.as_deref(), actor, &mut request);
+    let create = |leave| {
+        async move {
+            confined?;
+            engine.create(request, leave).await
+        }
+        .boxed()
+    };
     let need = if openings.is_empty() { need } else { Right::Administer };
     audited_with_leave(app, actor, need, act, create).await
 }

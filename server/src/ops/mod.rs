@@ -30,6 +30,7 @@ pub mod images;
 pub mod networks;
 pub mod operation;
 pub mod people;
+pub mod publishing;
 pub mod registries;
 pub mod registry;
 pub mod registry_access;

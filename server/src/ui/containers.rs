@@ -131,7 +131,7 @@ pub fn ports(view: &ContainerView) -> String {
             .iter()
             .map(|port| {
                 let address = if port.host_ip.is_unspecified() { String::new() } else { format!("{}:", port.host_ip) };
-                published(&address, Some(port.host_port), port.container)
+                published(&address, &port.host_port.to_string(), port.container)
             })
             .collect(),
         None => view
@@ -140,15 +140,15 @@ pub fn ports(view: &ContainerView) -> String {
             .iter()
             .map(|port| {
                 let address = port.host_ip.filter(|ip| !ip.is_unspecified()).map(|ip| format!("{ip}:"));
-                published(&address.unwrap_or_default(), port.host_port, port.container)
+                published(&address.unwrap_or_default(), &port.host_ports(), port.container)
             })
             .collect(),
     };
     if published.is_empty() { "–".to_owned() } else { published.join(", ") }
 }
 
-fn published(address: &str, host: Option<u16>, container: runtime::request::ContainerPort) -> String {
-    let host = host.map_or_else(|| "*".to_owned(), |port| port.to_string());
+fn published(address: &str, host: &str, container: runtime::request::ContainerPort) -> String {
+    let host = if host.is_empty() { "*" } else { host };
     let protocol = match container.protocol {
         runtime::request::Protocol::Tcp => "",
         runtime::request::Protocol::Udp => "/udp",
@@ -388,7 +388,7 @@ pub(in crate::ui) mod samples {
             created_at: before(86_400),
             request: CreateContainer {
                 image: image.into(),
-                ports: vec![PortBinding { container: port, host_ip: None, host_port: Some(8081) }],
+                ports: vec![PortBinding { container: port, host_ip: None, host_port: Some(8081), host_port_end: None }],
                 limits: Limits {
                     memory_bytes: Some(512 << 20),
                     nano_cpus: Some(1_000_000_000),

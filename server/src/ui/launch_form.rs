@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use runtime::{
-    request::{ContainerPort, CreateContainer, Limits, NetworkMode, PortBinding, RestartPolicy},
+    request::{ContainerPort, CreateContainer, Limits, NetworkMode, PortBinding, RestartPolicy, parse_host_ports},
     view::{ContainerView, ImageView},
 };
 
@@ -17,7 +17,7 @@ use crate::i18n::Texts;
 /// A port row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortRow {
-    /// `8081` or `127.0.0.1:8081`.
+    /// `8081`, `8000-8010` or `127.0.0.1:8081`.
     pub host: String,
     /// `80`.
     pub container: String,
@@ -177,12 +177,7 @@ impl LaunchForm {
                 .ports
                 .iter()
                 .map(|port| PortRow {
-                    host: match (port.host_ip, port.host_port) {
-                        (Some(ip), Some(host)) => format!("{ip}:{host}"),
-                        (Some(ip), None) => format!("{ip}:"),
-                        (None, Some(host)) => host.to_string(),
-                        (None, None) => String::new(),
-                    },
+                    host: shown_host(port),
                     container: port.container.port.to_string(),
                     protocol: port.container.protocol.to_string(),
                 })
@@ -228,7 +223,9 @@ impl LaunchForm {
             }
             match format!("{}/{}", row.container, row.protocol).parse::<ContainerPort>() {
                 Ok(container) => match host_of(&row.host) {
-                    Some((host_ip, host_port)) => ports.push(PortBinding { container, host_ip, host_port }),
+                    Some((host_ip, host_port, host_port_end)) => {
+                        ports.push(PortBinding { container, host_ip, host_port, host_port_end });
+                    }
                     None => say(format!("ph{at}"), "launch-host-port", t.get("launch-port-wrong")),
                 },
                 Err(_) => say(format!("pc{at}"), "launch-container-port", t.get("launch-port-wrong")),
@@ -405,14 +402,22 @@ fn is_container_name(name: &str) -> bool {
         && !["new", "bulk", "prune"].contains(&name)
 }
 
-/// `8081`, `127.0.0.1:8081`, `127.0.0.1:` or nothing.
-fn host_of(text: &str) -> Option<(Option<Ipv4Addr>, Option<u16>)> {
+/// As [`host_of`] reads it.
+fn shown_host(port: &PortBinding) -> String {
+    port.host_ip.map_or_else(String::new, |ip| format!("{ip}:")) + &port.host_ports()
+}
+
+/// `8081`, `8000-8010`, `127.0.0.1:8081`, `127.0.0.1:` or nothing.
+fn host_of(text: &str) -> Option<(Option<Ipv4Addr>, Option<u16>, Option<u16>)> {
     let (ip, port) = match text.split_once(':') {
         Some((ip, port)) => (Some(ip.parse().ok()?), port),
         None => (None, text),
     };
-    let port = if port.is_empty() { None } else { Some(port.parse::<u16>().ok().filter(|port| *port > 0)?) };
-    Some((ip, port))
+    if port.is_empty() {
+        return Some((ip, None, None));
+    }
+    let (first, last) = parse_host_ports(port)?;
+    Some((ip, Some(first), last))
 }
 
 /// Splits as a shell would: blanks, `'…'`, `"…"` with `\`, `\x`. `None` when a quote stays open. Nothing is expanded.
@@ -512,6 +517,18 @@ mod tests {
         let wrong = form.request(Texts::default()).expect_err("a wrong form");
         let fields: Vec<&str> = wrong.iter().map(|wrong| wrong.field.as_str()).collect();
         assert_eq!(fields, ["im", "nm", "ph0", "pc1", "en0", "l1", "l2", "l3", "cm", "wd"]);
+    }
+
+    #[test]
+    fn host_ports_are_read_as_they_are_shown() {
+        for text in ["", "8081", "8000-8010", "127.0.0.1:8081", "127.0.0.1:8000-8010", "127.0.0.1:"] {
+            let (host_ip, host_port, host_port_end) = host_of(text).expect(text);
+            let container = "80".parse().expect("a port");
+            assert_eq!(shown_host(&PortBinding { container, host_ip, host_port, host_port_end }), text);
+        }
+        for wrong in ["0", "9-5", "8000-", "x:80", "127.0.0.1"] {
+            assert_eq!(host_of(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub(super) fn keep(made: &mut CreateContainer, config: LogConfig) -> Result<()> 
     let options = config.config.unwrap_or_default();
     let asked = said(config.kind);
     let driver = match asked.as_deref() {
-        None | Some("local") => LogDriver::Local,
-        Some("json-file") => LogDriver::JsonFile,
+        None | Some("json-file") => LogDriver::JsonFile,
+        Some("local") => LogDriver::Local,
         Some("none") => LogDriver::None,
         Some(driver) => return Err(missing(&format!("the log driver {driver:?}"))),
     };
@@ -175,7 +175,7 @@ mod tests {
         for (kind, option, words) in [
             ("json-file", ("colour", "red"), "unknown log opt 'colour' for json-file log driver"),
             ("local", ("colour", "red"), "unknown log opt 'colour' for log driver local"),
-            ("", ("colour", "red"), "unknown log opt 'colour' for log driver local"),
+            ("", ("colour", "red"), "unknown log opt 'colour' for json-file log driver"),
             ("json-file", ("max-size", "much"), "failed to initialize logging driver: invalid size: 'much'"),
             ("local", ("max-size", "much"), "invalid value for max-size: much: invalid size: 'much'"),
             ("json-file", ("max-size", "0"), "max-size must be a positive number"),

@@ -143,8 +143,7 @@ fn bindings(request: &CreateContainer) -> BTreeMap<String, Vec<HostPort>> {
     let mut bindings = BTreeMap::<_, Vec<_>>::new();
     for port in &request.ports {
         let text = |value: Option<String>| value.unwrap_or_default();
-        let host =
-            HostPort::new(text(port.host_ip.map(|ip| ip.to_string())), text(port.host_port.map(|p| p.to_string())));
+        let host = HostPort::new(text(port.host_ip.map(|ip| ip.to_string())), port.host_ports());
         bindings.entry(port.container.to_string()).or_default().push(host);
     }
     bindings
