@@ -22,6 +22,12 @@ async fn types(browser: &Browser, text: &str) {
     browser.find(".term-view:not([hidden]) .xterm-helper-textarea").await.send_keys(text).await.unwrap();
 }
 
+/// Keeps what the page connects by, so that it can be cut.
+const SOCKETS: &str = "window.sockets = [];
+    window.WebSocket = class extends WebSocket {
+        constructor(...all) { super(...all); if (all[0].pathname.endsWith('/terminal')) window.sockets.push(this); }
+    }";
+
 fn typed() {
     let darsena = Darsena::start();
     let docker = darsena.docker();
@@ -32,6 +38,7 @@ fn typed() {
         let browser = Browser::start(darsena.space(), "en").await;
         set_up(&browser, &darsena).await;
         browser.present(1440, 900, Look::Light).await;
+        browser.command("Page.addScriptToEvaluateOnNewDocument", json!({ "source": SOCKETS })).await;
         let page = darsena.url("/containers/ship/terminal");
         browser.open(&page).await;
         browser.until("#term-none", "No terminal is open").await;
@@ -52,6 +59,11 @@ fn typed() {
             && document.querySelector('.xterm-screen').getBoundingClientRect().width > 600";
         browser.until_true(rows, Vec::new(), "the terminal fills its room").await;
         browser.shoot(&shots(), "terminal-light").await;
+        // A connection that breaks is taken up again, with all that was shown.
+        browser.driver().execute("for (const one of window.sockets) one.close()", Vec::new()).await.unwrap();
+        browser.until_true("return window.sockets.length > 1", Vec::new(), "it connects again").await;
+        until(&browser, "typed-42\n0\n").await;
+        until(&browser, "red green bold").await;
         browser.present(1440, 900, Look::Dark).await;
         browser.until_true(drawn, Vec::new(), "colours as of the page in the dark").await;
         browser.shoot(&shots(), "terminal-dark").await;
