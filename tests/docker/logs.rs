@@ -56,7 +56,7 @@ fn said_back(darsena: &mut Darsena) {
     let json = ["--log-opt", "max-size=10m", "--log-opt", "max-file=3", "--log-opt", "compress=true"];
     let json = [&["--log-driver", "json-file"], &json[..]].concat();
     for (options, wanted) in [
-        (&[][..], "local {}"),
+        (&[][..], "json-file {}"),
         (&["--log-driver", "local", "--log-opt", "mode=blocking"], r#"local {"mode":"blocking"}"#),
         (&json, r#"json-file {"compress":"true","max-file":"3","max-size":"10m"}"#),
         (&["--log-driver", "none"], "none {}"),
@@ -68,7 +68,7 @@ fn said_back(darsena: &mut Darsena) {
     }
     assert_eq!(
         docker.run(&["info", "-f", "{{.LoggingDriver}} {{json .Plugins.Log}}"]).ok(),
-        r#"local ["json-file","local"]"#
+        r#"json-file ["json-file","local"]"#
     );
     // Two files of 64 KiB hold the last lines, and no more.
     let small = ["--log-driver", "json-file", "--log-opt", "max-size=64k", "--log-opt", "max-file=2"];
