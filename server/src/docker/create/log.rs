@@ -30,7 +30,7 @@ pub(super) fn keep(made: &mut CreateContainer, config: LogConfig) -> Result<()> 
     };
     if driver.keeps() {
         known(driver, &options)?;
-        made.log = limits(driver, asked.is_some(), &options)?;
+        made.log = limits(driver, &options)?;
         chosen(&options)?;
     }
     (made.log_driver, made.log_options) = (driver, options);
@@ -71,8 +71,8 @@ fn wrong(text: impl std::fmt::Display) -> Failure {
     Failure::invalid(format!("failed to initialize logging driver: {text}"))
 }
 
-/// How much is kept. A driver that was not asked for by name takes what either of the two takes.
-fn limits(driver: LogDriver, named: bool, options: &Options) -> Result<LogLimits> {
+/// How much is kept.
+fn limits(driver: LogDriver, options: &Options) -> Result<LogLimits> {
     let local = driver == LogDriver::Local;
     let wrong_value = |name: &str, value: &str, why: &str| {
         wrong(if local { format!("invalid value for {name}: {value}: {why}") } else { why.to_owned() })
@@ -104,7 +104,7 @@ fn limits(driver: LogDriver, named: bool, options: &Options) -> Result<LogLimits
     });
     let compress = compress.transpose()?;
     if local {
-        if compress.unwrap_or(named) && files == Some(1) {
+        if compress.unwrap_or(true) && files == Some(1) {
             return Err(wrong("compression cannot be enabled when max file count is 1"));
         }
         let limits =
