@@ -94,7 +94,7 @@ impl Engine {
     fn scratch_now(&self, layers: &[DiffId]) -> Result<Scratch> {
         let (lease, mut lowers) = self.inner.images.hold_layers(layers)?;
         let home = self.scratch_home()?;
-        pad(&home.folder, &mut lowers, 1)?;
+        pad(&home.folder, &mut lowers)?;
         let (upper, work) = (folder(&home.folder, "upper")?, folder(&home.folder, "work")?);
         inherit_root(&upper, &lowers).map_err(failed)?;
         let writable = Writable { upper: &upper, work: &work, volatile: true };
@@ -105,7 +105,7 @@ impl Engine {
     fn layers_view_now(&self, layers: &[DiffId]) -> Result<View> {
         let (lease, mut lowers) = self.inner.images.hold_layers(layers)?;
         let home = self.scratch_home()?;
-        pad(&home.folder, &mut lowers, 2)?;
+        pad(&home.folder, &mut lowers)?;
         let root = detached_overlay(&lowers, None).map_err(failed)?;
         Ok(View { root, _home: home, _lease: lease })
     }
@@ -117,10 +117,11 @@ impl Engine {
     }
 }
 
-/// Overlay wants one layer below a writable folder and two without one.
-fn pad(home: &Path, lowers: &mut Vec<PathBuf>, least: usize) -> Result<()> {
-    while lowers.len() < least {
-        lowers.push(folder(home, &format!("empty-{}", lowers.len()))?);
+/// Overlay wants a layer where there is none. Never one beside others: whoever reads on after the view is gone would find
+/// this one gone as well, by which the kernel ends the whole list of a folder.
+fn pad(home: &Path, lowers: &mut Vec<PathBuf>) -> Result<()> {
+    if lowers.is_empty() {
+        lowers.push(folder(home, "empty")?);
     }
     Ok(())
 }

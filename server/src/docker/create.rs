@@ -425,7 +425,7 @@ mod tests {
             (json!({"NanoCpus": 1, "CpuPeriod": 5}), "Conflicting options"),
             (json!({"UsernsMode": "mine"}), "invalid USER mode"),
             (json!({"SecurityOpt": ["magic"]}), "invalid --security-opt"),
-            (json!({"LogConfig": {"Config": {"max-size": "much"}}}), "max-size"),
+            (json!({"LogConfig": {"Config": {"max-size": "much"}}}), "invalid size: 'much'"),
             (json!({"LogConfig": {"Config": {"max-file": "0"}}}), "max-file"),
             (json!({"Ulimits": [{"Name": "core", "Soft": -7, "Hard": 0}]}), "invalid ulimit"),
             (json!({"Memory": "much"}), "invalid JSON"),
