@@ -2,10 +2,11 @@
 
 use std::{
     fs,
+    path::PathBuf,
     process::{Command, Output},
 };
 
-use harness::{Darsena, Suite, wait::eventually};
+use harness::{Darsena, Docker, Suite, wait::eventually};
 
 use crate::IMAGE;
 
@@ -45,11 +46,15 @@ networks: {front: {}, back: {internal: true}}
 
 fn program(darsena: &Darsena, name: &str, arguments: &[&str]) -> Output {
     let home = darsena.space().side();
+    // Compose calls the docker client, wherever the tests have it.
+    let mut path: Vec<PathBuf> = Docker::program().parent().map(PathBuf::from).into_iter().collect();
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    path.retain(|folder| folder.is_absolute());
     Command::new(name)
         .args(arguments)
         .current_dir(&home)
         .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("PATH", std::env::join_paths(path).unwrap())
         .env("HOME", &home)
         .env("DOCKER_HOST", format!("unix://{}", darsena.socket().display()))
         .env("COMPOSE_PROJECT_NAME", "trial")
@@ -73,7 +78,7 @@ fn compose(darsena: &mut Darsena) {
     eventually("the worker was answered by another name of the web", || {
         run(&["logs", "--no-color", "worker"]).contains("hello").then_some(())
     });
-    let fetched = darsena.space().output("wget", &["-qO-", "http://127.0.0.1:18080/"]);
+    let fetched = darsena.space().output("curl", &["-sS", "http://127.0.0.1:18080/"]);
     assert_eq!(fetched.trim(), "hello");
     eventually("the web is found healthy", || run(&["ps"]).contains("(healthy)").then_some(()));
     assert_eq!(run(&["exec", "-T", "worker", "sh", "-c", "echo $GREETING"]).trim(), "good day");
