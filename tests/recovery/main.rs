@@ -5,6 +5,7 @@
 mod killed;
 mod life;
 mod networks;
+mod replace;
 mod steps;
 mod volumes;
 
@@ -18,6 +19,7 @@ const IMAGE: &str = "test:1";
 fn main() -> ExitCode {
     let docker = Docker::program();
     let suite = Suite::new(&[&docker.to_string_lossy(), "docker-registry"], prepare);
+    let suite = replace::tests(suite);
     networks::tests(volumes::tests(steps::tests(killed::tests(suite)))).run()
 }
 
