@@ -78,7 +78,7 @@ impl IsolationForm {
         made.read_only_rootfs = self.read_only;
         made.init = self.init;
         made.no_new_privileges = self.no_new_privileges;
-        (made.cap_add, made.cap_drop) = (words(&self.cap_add), words(&self.cap_drop));
+        (made.cap_add, made.cap_drop) = (capabilities(&self.cap_add), capabilities(&self.cap_drop));
         let is_name = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         for (field, label, names) in
             [("ca", "launch-cap-add", &made.cap_add), ("cd", "launch-cap-drop", &made.cap_drop)]
@@ -133,6 +133,15 @@ impl IsolationForm {
                 .hint(t.get("launch-device-rules-hint")),
         ]
     }
+}
+
+/// Names as the client of Docker writes them, whichever way they were typed.
+fn capabilities(text: &str) -> Vec<String> {
+    let name = |word: String| {
+        let word = word.to_ascii_uppercase();
+        if word == "ALL" || word.starts_with("CAP_") { word } else { format!("CAP_{word}") }
+    };
+    words(text).into_iter().map(name).collect()
 }
 
 /// As after `--pid`; empty is the usual.
@@ -219,7 +228,10 @@ mod tests {
                     &devices=/dev/fuse%0D%0A/dev/null:/dev/a%0D%0A/dev/zero:/dev/zero:r";
         let (request, wrong) = made(text);
         assert_eq!(wrong, [""; 0]);
-        assert_eq!(request.isolation.devices.len(), 3);
+        assert_eq!(
+            (request.cap_add.join(" ").as_str(), request.isolation.devices.len()),
+            ("CAP_NET_ADMIN CAP_SYS_TIME", 3)
+        );
         assert_eq!(request.isolation.pid, PidMode::Container("web".into()));
         let (mut again, mut complaints) = (CreateContainer::default(), Complaints::new(Texts::default()));
         IsolationForm::like(&request).apply(&mut again, &mut complaints);
