@@ -79,6 +79,7 @@ fn with_script() {
         browser.click(REVIEW).await;
         browser.click(SAVE).await;
         browser.until(".note.bad", "/no/such/program").await;
+        browser.find(".field:has(#cm) .err").await;
         browser.shoot(&shots(), "edit-failed").await;
         assert_eq!((inspect(&docker, "{{.Id}}"), inspect(&docker, "{{.State.Status}}")), (now, "running".into()));
         assert_eq!(docker.run(&["ps", "-aq"]).ok().lines().count(), 2, "nothing is left of it");
