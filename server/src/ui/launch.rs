@@ -479,4 +479,36 @@ mod tests {
         assert_eq!(field("something else"), "main");
         assert_eq!(blame(Texts::default(), &Error::not_found("No such image: x")).field, "im");
     }
+
+    /// A form like a privileged container's, for who administers or not.
+    fn privileged(may_open: bool) -> String {
+        let fields =
+            crate::ui::request::Fields::parse(b"image=web&privileged=on&devices=%2Fdev%2Ffuse%0D%0A%2Fdev%2Fnull");
+        let (form, t) = (LaunchForm::read(&fields), Texts::default());
+        let line = RunLine::new(&form.parse(t, None).0);
+        let page = NewPage {
+            page: crate::ui::drawn::page(t, "", "containers"),
+            t,
+            form,
+            wrong: Vec::new(),
+            presence: Presence::Missing,
+            known: Vec::new(),
+            volumes: Vec::new(),
+            networks: Vec::new(),
+            may_open,
+            line,
+            before: Vec::new(),
+            editing: String::new(),
+        };
+        page.render().expect("drawn")
+    }
+
+    #[test]
+    fn what_opens_to_the_host_is_for_administrators_and_never_dropped() {
+        let (theirs, others) = (privileged(true), privileged(false));
+        assert!(theirs.contains(r#"id="pr" name="privileged" checked"#) && theirs.contains(r#"id="de""#));
+        assert!(!others.contains(r#"id="pr""#) && !others.contains(r#"id="de""#));
+        assert!(others.contains(r#"<input type="hidden" name="privileged" value="on">"#), "{others}");
+        assert!(others.contains("<input type=\"hidden\" name=\"devices\" value=\"/dev/fuse\n/dev/null\">"));
+    }
 }
