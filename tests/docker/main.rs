@@ -4,7 +4,7 @@
 
 mod archives;
 mod build;
-mod clients;
+mod compose;
 mod copies;
 mod escape;
 mod exec;
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     let suite = volumes::tests(suite);
     let suite = mounts::tests(suite);
     let suite = escape::tests(suite);
-    let suite = clients::tests(suite);
+    let suite = compose::tests(suite);
     stress::tests(suite).run()
 }
 
