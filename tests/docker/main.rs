@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
+mod absent;
 mod archives;
 mod build;
 mod compose;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
     let suite = mounts::tests(suite);
     let suite = escape::tests(suite);
     let suite = compose::tests(suite);
+    let suite = absent::tests(suite);
     stress::tests(suite).run()
 }
 
