@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use harness::Darsena;
+use harness::{Api, Darsena};
 
 use super::{
-    api::Api,
     figures::{absolute, title},
     start::load_busybox,
 };

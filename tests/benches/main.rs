@@ -9,7 +9,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench that meets the unexpected fails")]
 
-mod api;
 mod build;
 mod exec;
 mod figures;
