@@ -17,6 +17,7 @@ mod api;
 mod browser;
 mod darsena;
 mod docker;
+pub mod escape;
 mod faulty;
 pub mod guest;
 mod held;
