@@ -13,17 +13,9 @@ pub fn held(darsena: &Darsena) -> BTreeMap<&'static str, usize> {
     let space = darsena.space();
     let server = PathBuf::from(format!("/proc/{}", darsena.pid()));
     let own = space.root().display().to_string();
-    let link = |process: &Path| fs::read_link(process.join("ns/net")).ok();
-    let network = link(&server).expect("the server runs");
-    // Monitors and resolvers name no folder; they live in the server's network.
-    let beside = fs::read_dir("/proc").expect("proc is mounted").flatten().filter(|process| {
-        let command = fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
-        let named = ["darsena-monitor", "darsena-resolve"].iter().any(|name| command.contains(name));
-        named && link(&process.path()).is_some_and(|found| found == network)
-    });
     BTreeMap::from([
         ("descriptors of the server", fs::read_dir(server.join("fd")).expect("the server runs").count()),
-        ("monitors and resolvers", beside.count()),
+        ("monitors and resolvers", beside(darsena).len()),
         ("mounts", space.mounts().lines().filter(|line| line.contains(&own)).count()),
         ("cgroups", cgroup_folders(space).len()),
         ("veths", space.output("ip", &["-o", "link", "show", "type", "veth"]).lines().count()),
@@ -31,6 +23,19 @@ pub fn held(darsena: &Darsena) -> BTreeMap<&'static str, usize> {
         ("network namespaces", space.output("ip", &["netns", "list-id"]).lines().count()),
         ("rules", space.output("nft", &["list", "ruleset"]).lines().count()),
     ])
+}
+
+/// Process ids of the monitors and resolvers of this server's containers.
+pub fn beside(darsena: &Darsena) -> Vec<i32> {
+    let network = |process: &Path| fs::read_link(process.join("ns/net")).ok();
+    let ours = network(&PathBuf::from(format!("/proc/{}", darsena.pid()))).expect("the server runs");
+    // They name no folder, but they live in the server's network.
+    let beside = fs::read_dir("/proc").expect("proc is mounted").flatten().filter(|process| {
+        let command = fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
+        let named = ["darsena-monitor", "darsena-resolve"].iter().any(|name| command.contains(name));
+        named && network(&process.path()).is_some_and(|found| found == ours)
+    });
+    beside.filter_map(|process| process.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Threads of the server that are not its pools': those come and go as they like.

@@ -34,7 +34,7 @@ pub use browser::{Browser, Look};
 pub use darsena::{Darsena, Settings};
 pub use docker::{Docker, Output, Running};
 pub use faulty::{Answer, Ask, Fault, Faulty};
-pub use held::{held, own_threads};
+pub use held::{beside, held, own_threads};
 pub use memory::{Memory, anonymous};
 pub use registry::{Guarded, Registry};
 pub use space::Space;
