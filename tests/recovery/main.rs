@@ -7,6 +7,7 @@ mod life;
 mod networks;
 mod steps;
 mod volumes;
+mod weight;
 
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ const IMAGE: &str = "test:1";
 fn main() -> ExitCode {
     let docker = Docker::program();
     let suite = Suite::new(&[&docker.to_string_lossy(), "docker-registry"], prepare);
-    networks::tests(volumes::tests(steps::tests(killed::tests(suite)))).run()
+    weight::tests(networks::tests(volumes::tests(steps::tests(killed::tests(suite))))).run()
 }
 
 fn prepare(darsena: &mut Darsena) {

@@ -104,10 +104,14 @@ impl Leases {
             .find(|address| !taken.contains(address) && self.pool.allows(Ipv4Addr::from(*address)))
             .ok_or(Error::NoAddress { subnet: self.pool.subnet })?;
         let address = Ipv4Addr::from(address);
-        self.change(|record| {
-            record.last = address;
-            record.leases.insert(container.clone(), address);
-        })?;
+        // Not by `change`: a copy of all for each start is what a thousand containers would wait for.
+        let last = std::mem::replace(&mut self.record.last, address);
+        self.record.leases.insert(container.clone(), address);
+        if let Err(error) = self.write() {
+            self.record.leases.remove(container);
+            self.record.last = last;
+            return Err(error);
+        }
         Ok(address)
     }
 
@@ -138,12 +142,12 @@ impl Leases {
 
     /// Forgets a container.
     pub(super) fn release(&mut self, container: &ContainerId) -> Result<(), Error> {
-        if !self.record.leases.contains_key(container) {
-            return Ok(());
+        let Some(address) = self.record.leases.remove(container) else { return Ok(()) };
+        if let Err(error) = self.write() {
+            self.record.leases.insert(container.clone(), address);
+            return Err(error);
         }
-        self.change(|record| {
-            record.leases.remove(container);
-        })
+        Ok(())
     }
 
     /// Makes the leases agree with what runs, and forgets containers that are not known.
