@@ -83,6 +83,13 @@ pub const NAMES: &[&str] = &[
     "exec.started",
     "copy.rooted",
     "copy.written",
+    "replace.intended",
+    "replace.created",
+    "replace.stopped",
+    "replace.aside",
+    "replace.named",
+    "replace.started",
+    "replace.kept",
 ];
 
 /// Every failpoint of this build; none in release builds.

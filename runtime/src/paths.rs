@@ -247,6 +247,16 @@ impl Paths {
         self.container(id).join("networks.json")
     }
 
+    /// What is being put in a container's place, while that is under way.
+    pub fn container_replacing(&self, id: &ContainerId) -> PathBuf {
+        self.container(id).join("replacing.json")
+    }
+
+    /// What took a container's place, where it is kept beside that.
+    pub fn container_replaced(&self, id: &ContainerId) -> PathBuf {
+        self.container(id).join("replaced.json")
+    }
+
     /// Who is called what, a file for each network.
     pub fn names(&self) -> PathBuf {
         self.run.join("names")

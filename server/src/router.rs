@@ -25,8 +25,8 @@ use crate::{
     live, registry,
     ui::{
         account, assets, audit, build_cache, build_new, build_records, builds, container, container_actions,
-        container_changes, container_commit, container_inspect, container_logs, container_prune, container_settings,
-        containers, download,
+        container_changes, container_commit, container_edit, container_inspect, container_logs, container_prune,
+        container_settings, containers, download,
         error::{self, Fault},
         image, image_bring, image_import, image_names, image_prune, image_remove, image_save, image_search, images,
         launch, network, networks, operations, overview, people, registries, registry as ui_registry, sign_in, teams,
@@ -64,6 +64,9 @@ pub fn pages(app: App, hosts: Hosts) -> Router {
         .route("/containers/{name}/commit", get(container_commit::show).post(container_commit::commit))
         .route("/containers/{name}/terminal", get(terminal::show).post(terminal::end))
         .route("/containers/{name}/settings", get(container_settings::show).post(container_settings::save))
+        .route("/containers/{name}/edit", get(container_edit::show).post(container_edit::save))
+        .route("/containers/{name}/go-back", post(container_edit::go_back))
+        .route("/containers/{name}/forget", get(container_edit::ask_forget).post(container_edit::forget))
         .route("/containers/{name}/rename", post(container_settings::rename))
         .route("/containers/{name}/{act}", get(container_actions::ask).post(container_actions::act))
         .route("/images", get(images::list))

@@ -49,8 +49,12 @@ const VERBS: &[Verb] = &[
 
 pub fn tests(mut suite: Suite) -> Suite {
     for step in runtime::fault::NAMES.iter().copied() {
-        if step.starts_with("step.") || step.starts_with("serve.") || crate::volumes::is_ours(step) {
-            // Tried elsewhere: `volumes`, runtime/tests/steps.rs, and the group `serve`, which has somebody who signs in.
+        if step.starts_with("step.")
+            || step.starts_with("serve.")
+            || crate::volumes::is_ours(step)
+            || step.starts_with("replace.")
+        {
+            // Tried elsewhere: `volumes`, `replace`, runtime/tests/steps.rs, and the group `serve`, which has somebody who signs in.
         } else if step.starts_with("monitor.exit_") {
             suite = suite.test(&format!("{step}_killed"), |darsena| monitor_killed_at_exit(darsena, step));
         } else if step.starts_with("monitor.exec_") {

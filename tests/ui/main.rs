@@ -5,9 +5,11 @@
 
 mod build;
 mod changes;
+mod edit;
 mod guard;
 mod health;
 mod images;
+mod launch;
 mod logs;
 mod pages;
 mod settings;
@@ -27,6 +29,7 @@ const PASSWORD: &str = "seven quiet cranes";
 
 fn main() -> ExitCode {
     let suite = Suite::new(&["chromium", "chromedriver", "docker-registry"], |_| {});
+    let suite = edit::tests(launch::tests(suite));
     let suite = health::tests(terminal::tests(volumes::tests(suite)));
     usage::tests(guard::tests(logs::tests(pages::tests(story::tests(suite))))).run()
 }

@@ -27,6 +27,7 @@ const PAGES: &[(&str, &str)] = &[
     ("/containers/runs/changes", "changes"),
     ("/containers/runs/commit", "commit"),
     ("/containers/runs/settings", "settings"),
+    ("/containers/runs/edit", "edit"),
     ("/containers/prune", "containers-prune"),
     ("/containers/runs/inspect", "inspect"),
     ("/containers/runs/inspect?q=env", "inspect-found"),

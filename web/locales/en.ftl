@@ -1250,7 +1250,7 @@ networks-lead =
 networks-picture = Who reaches whom
 networks-picture-lead = Containers on the same line reach each other.
 networks-picture-label = Picture of the networks, scrolls sideways
-networks-picture-about = Each line is a network, each box a container. A ring where a container meets a line means it is in that network. The table below says the same in words.
+networks-picture-about = Each line is a network, each box a container. A ring where a container meets a line means it is in that network; one that does not run has no line. The table below says the same in words.
 networks-ports = Published ports
 networks-left-out = { $count } more containers are only in the table.
 networks-range = Range
@@ -1312,3 +1312,148 @@ launch-network-host = host: the host's own network, without rights over it
 
 # Log drivers
 logs-not-kept = This container keeps no log: its log driver is none.
+
+# Containers: the whole form, editing, ways back
+launch-usual = As usual
+launch-life = Restart and stop
+launch-publish-all = Publish every exposed port on a free host port
+launch-more-limits = More limits
+launch-reservation = Memory reservation
+launch-swap = Memory and swap together
+launch-swap-hint = At least the memory limit; -1 is no limit of swap. Empty: twice the memory limit.
+launch-swap-wrong = It needs a memory limit, and is not less than it.
+launch-reservation-wrong = It can’t be more than the memory limit.
+launch-size-hint = As in 64m or 1.5g.
+launch-size-wrong = A size is a number with a unit, as in 64m; memory is at least 6m.
+launch-shm = Size of /dev/shm
+launch-shm-hint = Empty: 64m.
+launch-shares-wrong = A whole number from 2 to 262144.
+launch-cpuset-hint = As in 0-2,4.
+launch-cpuset-wrong = Numbers and ranges, as in 0-2,4.
+launch-io-weight-wrong = A whole number from 10 to 1000.
+launch-oom-score = OOM score, -1000 to 1000
+launch-oom-score-wrong = A whole number from -1000 to 1000.
+launch-ulimits = Process limits (ulimit)
+launch-ulimits-hint = One a line: nofile=1024:2048, core=-1.
+launch-ulimits-wrong = “{ $line }” is no limit. Write name=soft:hard; -1 is unlimited.
+launch-health = Health check
+launch-health-kind = Kind of check
+launch-health-image = As the image says
+launch-health-shell = A command for the shell
+launch-health-exec = A program with arguments
+launch-health-none = None
+launch-health-command = Check command
+launch-health-command-hint = Code 0 is healthy, any other is not.
+launch-health-command-wrong = Say which command tells whether it is well.
+launch-health-interval = Interval
+launch-health-timeout = Time limit of a probe
+launch-health-retries = Failures until unhealthy
+launch-health-start-period = Start period
+launch-health-start-interval = Interval during the start period
+launch-time-hint = As in 30s, 1m30s or 500ms.
+launch-time-wrong = A time is written as 30s, 1m30s or 500ms.
+launch-count-wrong = A whole number.
+launch-names = Names
+launch-domainname = NIS domain name
+launch-hostname-wrong = A host name has 1 to 63 characters.
+launch-dns = Name servers
+launch-dns-hint = Addresses with blanks between. Empty: the host’s.
+launch-dns-wrong = A name server is an IP address.
+launch-dns-search = Search domains
+launch-dns-options = Resolver options
+launch-hosts = More hosts
+launch-hosts-hint = One a line, name:address; host-gateway is this host.
+launch-hosts-wrong = “{ $line }” is not name:address.
+launch-mac-wrong = As in 02:42:ac:11:00:02.
+launch-network-alone = Addresses, names and further networks need a network of its own.
+launch-also = Also in
+launch-isolation = Isolation
+launch-init = An init as process 1 reaps and passes signals on
+launch-no-new-privileges = No new privileges
+launch-cap-add = Capabilities added
+launch-cap-drop = Capabilities dropped
+launch-cap-hint = Names with blanks between, or ALL.
+launch-cap-wrong = Names like NET_ADMIN, with blanks between.
+launch-ipc = IPC
+launch-ipc-hint = Empty is its own; none is without /dev/shm; shareable lets others join it; host and container:name are for administrators.
+launch-ipc-wrong = Nothing, none, shareable, host or container:name.
+launch-sysctls = Kernel parameters (sysctl)
+launch-sysctls-hint = One a line: net.ipv4.ip_forward=1.
+launch-sysctls-wrong = “{ $line }” is not name=value.
+launch-opening = Open to the host
+launch-opening-hint = Each of these lets the container reach further into this host. Only administrators may choose them; it is recorded.
+launch-opening-not-yours = The container this form was filled from is open to the host or to another container. Only an administrator can make one like it.
+launch-privileged = Privileged: all capabilities, all devices, no filter
+launch-host-users = The host’s users (userns=host)
+launch-host-uts = The host’s name (uts=host)
+launch-host-cgroups = The host’s control groups (cgroupns=host)
+launch-unconfined = No system call filter (seccomp=unconfined)
+launch-pid = Processes it sees (pid)
+launch-pid-hint = Empty is its own; host, or container:name.
+launch-pid-wrong = Nothing, host or container:name.
+launch-devices = Devices
+launch-devices-hint = One a line: /dev/fuse, /dev/sda:/dev/xvda:r.
+launch-devices-wrong = “{ $line }” is no device. Write /dev/host:/dev/inside:rwm.
+launch-device-rules = Device rules
+launch-device-rules-hint = One a line: c 189:* rwm.
+launch-device-rules-wrong = “{ $line }” is no rule. Write c 189:* rwm.
+launch-log = Log
+launch-log-driver = Log driver
+launch-log-json-file = json-file: kept here, the default
+launch-log-local = local: kept here, rotated
+launch-log-none = none: not kept
+launch-log-options = Log options
+launch-log-options-hint = One a line: max-size=10m, max-file=3, tag=web.
+launch-log-options-wrong = “{ $line }” is not name=value.
+launch-stop-signal = Stop signal
+launch-stop-signal-hint = As in SIGINT. Empty: the image’s, or SIGTERM.
+launch-stop-signal-wrong = A signal’s name or number.
+launch-stop-timeout = Time to stop
+launch-stop-timeout-hint = Then it is killed. Whole seconds; empty: 10s.
+launch-stop-timeout-wrong = Whole seconds, as in 30s.
+launch-tmpfs = Folders in memory (tmpfs)
+launch-tmpfs-hint = One a line: /run, or /tmp:size=64m.
+launch-tmpfs-wrong = “{ $line }” does not begin with a folder’s path.
+launch-mount-kept = Taken over as it is:
+launch-groups = More groups
+launch-stdin = Keep standard input open
+launch-base-gone = The container this form was filled from is gone, and with it what no field says. Begin a new form.
+launch-unsaid-links = The client can’t say links in further networks; they are left out of this line.
+launch-unsaid-seccomp = PROFILE.json stands for this container’s own filter.
+launch-unsaid-paths = The client can’t say which system paths are hidden; that is left out of this line.
+launch-unsaid-health = The client gives a check to a shell; this container’s program is run without one.
+edit-title = Edit { $name }
+edit-lead = It is made anew with the same volumes and name; you see what changes before anything is done.
+edit-review = Review changes
+edit-changes = What changes
+edit-no-changes = Nothing changes.
+edit-comes = Comes:
+edit-goes = Goes:
+launch-said =
+    { $count ->
+        [one] { $count } set
+       *[other] { $count } set
+    }
+edit-ask = Edit…
+edit-question = Make { $name } anew?
+edit-do = Make it anew
+edit-back = Back to the form
+edit-effect-runs = It is stopped and the new one started in its place, with the same volumes. Files written elsewhere inside it stay with the version before, which is kept to go back to. If the new one can’t be made or started, the one before runs again.
+edit-effect = The new one takes its place with the same volumes and is not started. Files written elsewhere inside it stay with the version before, which is kept to go back to.
+edit-changed-meanwhile = It was made anew or removed meanwhile. Begin again from its page.
+edit-done = { $name } was made anew. The version before is kept.
+edit-went-back = { $name } is as it was. The version you left is kept.
+edit-forgotten = A previous version of { $name } was removed.
+edit-forget-one = Forget the previous version of { $name }
+edit-forget-effect = It is removed with the files written inside it; volumes stay. There is no way back to it then.
+edit-versions = Previous versions
+edit-versions-hint = Going back stops what runs, puts this version in its place with the same name, and keeps the other.
+edit-version-runs = runs; stop it to go back
+edit-go-back = Go back
+edit-go-back-to = Go back to { $name }
+edit-forget = Forget it
+edit-forget-version = Forget { $name }
+edit-is-version = A previous version of
+edit-goes-with-its-end = It is removed when it ends, so there would be no way back. Duplicate it instead.
+edit-is-replaced = It is a previous version of { $name }. Go back to it on that page first.
+edit-as-it-was = The container is as it was.

@@ -1250,7 +1250,7 @@ networks-lead =
 networks-picture = Quién alcanza a quién
 networks-picture-lead = Los contenedores de una misma línea se alcanzan entre sí.
 networks-picture-label = Dibujo de las redes, se desplaza de lado
-networks-picture-about = Cada línea es una red, cada caja un contenedor. Un anillo donde un contenedor toca una línea indica que está en esa red. La tabla de abajo dice lo mismo con palabras.
+networks-picture-about = Cada línea es una red, cada caja un contenedor. Un anillo donde un contenedor toca una línea indica que está en esa red; uno que no está en marcha no tiene línea. La tabla de abajo dice lo mismo con palabras.
 networks-ports = Puertos publicados
 networks-left-out = { $count } contenedores más están solo en la tabla.
 networks-range = Rango
@@ -1312,3 +1312,148 @@ launch-network-host = host: la red del anfitrión, sin derechos sobre ella
 
 # Log drivers
 logs-not-kept = Este contenedor no guarda registro: su controlador de registro es none.
+
+# Contenedores: el formulario entero, la edición, la vuelta atrás
+launch-usual = Como siempre
+launch-life = Reinicio y parada
+launch-publish-all = Publicar cada puerto expuesto en un puerto libre del anfitrión
+launch-more-limits = Más límites
+launch-reservation = Reserva de memoria
+launch-swap = Memoria y swap juntos
+launch-swap-hint = Al menos el límite de memoria; -1 es swap sin límite. Vacío: el doble del límite de memoria.
+launch-swap-wrong = Necesita un límite de memoria y no puede ser menor que él.
+launch-reservation-wrong = No puede ser mayor que el límite de memoria.
+launch-size-hint = Como 64m o 1.5g.
+launch-size-wrong = Un tamaño es un número con unidad, como 64m; la memoria es al menos 6m.
+launch-shm = Tamaño de /dev/shm
+launch-shm-hint = Vacío: 64m.
+launch-shares-wrong = Un número entero de 2 a 262144.
+launch-cpuset-hint = Como 0-2,4.
+launch-cpuset-wrong = Números e intervalos, como 0-2,4.
+launch-io-weight-wrong = Un número entero de 10 a 1000.
+launch-oom-score = Puntuación OOM, de -1000 a 1000
+launch-oom-score-wrong = Un número entero de -1000 a 1000.
+launch-ulimits = Límites de proceso (ulimit)
+launch-ulimits-hint = Uno por línea: nofile=1024:2048, core=-1.
+launch-ulimits-wrong = «{ $line }» no es un límite. Escriba nombre=blando:duro; -1 es sin límite.
+launch-health = Comprobación de salud
+launch-health-kind = Tipo de comprobación
+launch-health-image = La de la imagen
+launch-health-shell = Una orden para el intérprete
+launch-health-exec = Un programa con argumentos
+launch-health-none = Ninguna
+launch-health-command = Orden de comprobación
+launch-health-command-hint = El código 0 es sano, cualquier otro no.
+launch-health-command-wrong = Diga qué orden comprueba si está sano.
+launch-health-interval = Intervalo
+launch-health-timeout = Tiempo límite de una prueba
+launch-health-retries = Fallos hasta no sano
+launch-health-start-period = Periodo de arranque
+launch-health-start-interval = Intervalo durante el arranque
+launch-time-hint = Como 30s, 1m30s o 500ms.
+launch-time-wrong = Un tiempo se escribe como 30s, 1m30s o 500ms.
+launch-count-wrong = Un número entero.
+launch-names = Nombres
+launch-domainname = Dominio NIS
+launch-hostname-wrong = Un nombre de anfitrión tiene de 1 a 63 caracteres.
+launch-dns = Servidores de nombres
+launch-dns-hint = Direcciones separadas por espacios. Vacío: los del anfitrión.
+launch-dns-wrong = Un servidor de nombres es una dirección IP.
+launch-dns-search = Dominios de búsqueda
+launch-dns-options = Opciones de resolución
+launch-hosts = Más anfitriones
+launch-hosts-hint = Uno por línea, nombre:dirección; host-gateway es este anfitrión.
+launch-hosts-wrong = «{ $line }» no es nombre:dirección.
+launch-mac-wrong = Como 02:42:ac:11:00:02.
+launch-network-alone = Direcciones, nombres y más redes necesitan una red propia.
+launch-also = También en
+launch-isolation = Aislamiento
+launch-init = Un init como proceso 1 recoge procesos y transmite señales
+launch-no-new-privileges = Sin privilegios nuevos
+launch-cap-add = Capacidades añadidas
+launch-cap-drop = Capacidades retiradas
+launch-cap-hint = Nombres separados por espacios, o ALL.
+launch-cap-wrong = Nombres como NET_ADMIN, separados por espacios.
+launch-ipc = IPC
+launch-ipc-hint = Vacío es propio; none es sin /dev/shm; shareable deja que otros se unan; host y container:nombre son para administradores.
+launch-ipc-wrong = Nada, none, shareable, host o container:nombre.
+launch-sysctls = Parámetros del núcleo (sysctl)
+launch-sysctls-hint = Uno por línea: net.ipv4.ip_forward=1.
+launch-sysctls-wrong = «{ $line }» no es nombre=valor.
+launch-opening = Apertura al anfitrión
+launch-opening-hint = Cada una deja al contenedor llegar más lejos en este anfitrión. Solo los administradores pueden elegirlas; queda registrado.
+launch-opening-not-yours = El contenedor del que se llenó este formulario está abierto al anfitrión o a otro contenedor. Solo un administrador puede hacer otro igual.
+launch-privileged = Privilegiado: todas las capacidades y dispositivos, sin filtro
+launch-host-users = Los usuarios del anfitrión (userns=host)
+launch-host-uts = El nombre del anfitrión (uts=host)
+launch-host-cgroups = Los grupos de control del anfitrión (cgroupns=host)
+launch-unconfined = Sin filtro de llamadas al sistema (seccomp=unconfined)
+launch-pid = Procesos que ve (pid)
+launch-pid-hint = Vacío es los propios; host, o container:nombre.
+launch-pid-wrong = Nada, host o container:nombre.
+launch-devices = Dispositivos
+launch-devices-hint = Uno por línea: /dev/fuse, /dev/sda:/dev/xvda:r.
+launch-devices-wrong = «{ $line }» no es un dispositivo. Escriba /dev/anfitrión:/dev/dentro:rwm.
+launch-device-rules = Reglas de dispositivos
+launch-device-rules-hint = Una por línea: c 189:* rwm.
+launch-device-rules-wrong = «{ $line }» no es una regla. Escriba c 189:* rwm.
+launch-log = Registro
+launch-log-driver = Controlador de registro
+launch-log-json-file = json-file: se guarda aquí, el habitual
+launch-log-local = local: se guarda aquí, con rotación
+launch-log-none = none: no se guarda
+launch-log-options = Opciones del registro
+launch-log-options-hint = Una por línea: max-size=10m, max-file=3, tag=web.
+launch-log-options-wrong = «{ $line }» no es nombre=valor.
+launch-stop-signal = Señal de parada
+launch-stop-signal-hint = Como SIGINT. Vacío: la de la imagen, o SIGTERM.
+launch-stop-signal-wrong = El nombre o número de una señal.
+launch-stop-timeout = Tiempo para parar
+launch-stop-timeout-hint = Después se mata. Segundos enteros; vacío: 10s.
+launch-stop-timeout-wrong = Segundos enteros, como 30s.
+launch-tmpfs = Carpetas en memoria (tmpfs)
+launch-tmpfs-hint = Una por línea: /run, o /tmp:size=64m.
+launch-tmpfs-wrong = «{ $line }» no empieza por la ruta de una carpeta.
+launch-mount-kept = Se conserva tal cual:
+launch-groups = Más grupos
+launch-stdin = Mantener abierta la entrada estándar
+launch-base-gone = El contenedor del que se llenó este formulario ya no está, ni lo que ningún campo dice. Empiece un formulario nuevo.
+launch-unsaid-links = El cliente no puede decir enlaces en más redes; faltan en esta línea.
+launch-unsaid-seccomp = PROFILE.json representa el filtro propio de este contenedor.
+launch-unsaid-paths = El cliente no puede decir qué rutas del sistema se ocultan; falta en esta línea.
+launch-unsaid-health = El cliente da la comprobación a un intérprete; el programa de este contenedor se ejecuta sin él.
+edit-title = Editar { $name }
+edit-lead = Se hace de nuevo con los mismos volúmenes y nombre; verá los cambios antes de que se haga nada.
+edit-review = Revisar los cambios
+edit-changes = Qué cambia
+edit-no-changes = No cambia nada.
+edit-comes = Llega:
+edit-goes = Se va:
+launch-said =
+    { $count ->
+        [one] { $count } puesto
+       *[other] { $count } puestos
+    }
+edit-ask = Editar…
+edit-question = ¿Hacer { $name } de nuevo?
+edit-do = Hacerlo de nuevo
+edit-back = Volver al formulario
+edit-effect-runs = Se para y el nuevo arranca en su lugar, con los mismos volúmenes. Los archivos escritos en otra parte quedan en la versión anterior, que se conserva para volver. Si el nuevo no se puede hacer o arrancar, el anterior vuelve a funcionar.
+edit-effect = El nuevo toma su lugar con los mismos volúmenes y no se arranca. Los archivos escritos en otra parte quedan en la versión anterior, que se conserva para volver.
+edit-changed-meanwhile = Entretanto se hizo de nuevo o se eliminó. Empiece otra vez desde su página.
+edit-done = { $name } se hizo de nuevo. La versión anterior se conserva.
+edit-went-back = { $name } está como antes. La versión que dejó se conserva.
+edit-forgotten = Se eliminó una versión anterior de { $name }.
+edit-forget-one = Olvidar la versión anterior de { $name }
+edit-forget-effect = Se elimina con los archivos escritos en él; los volúmenes quedan. Después no se puede volver a ella.
+edit-versions = Versiones anteriores
+edit-versions-hint = Volver para lo que está en marcha, pone esta versión en su lugar con el mismo nombre y conserva la otra.
+edit-version-runs = en marcha; párela para volver
+edit-go-back = Volver
+edit-go-back-to = Volver a { $name }
+edit-forget = Olvidarla
+edit-forget-version = Olvidar { $name }
+edit-is-version = Versión anterior de
+edit-goes-with-its-end = Se elimina cuando termina, así que no habría vuelta atrás. Duplíquelo.
+edit-is-replaced = Es una versión anterior de { $name }. Vuelva antes a ella en esa página.
+edit-as-it-was = El contenedor está como estaba.

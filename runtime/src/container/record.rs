@@ -181,6 +181,7 @@ impl Record {
             health_check: self.resolved.health.clone(),
             also: status.also.clone(),
             attachments: self.attachments(),
+            replaced_by: None,
         }
     }
 }

@@ -66,6 +66,8 @@ mod push;
 mod recover;
 mod remove;
 mod rename;
+mod replace;
+mod replaced;
 mod resolver;
 mod save;
 pub mod scratch;
@@ -203,7 +205,8 @@ impl Engine {
         let view = container.current().view(&container.status(), self.inner.paths.log(container.id()));
         let exec_ids = self.inner.execs.of(container.id());
         let attachments = container.attachments();
-        ContainerView { volumes_path: self.inner.paths.volumes(), exec_ids, attachments, ..view }
+        let replaced_by = container.replaced().map(|replaced| replaced.by);
+        ContainerView { volumes_path: self.inner.paths.volumes(), exec_ids, attachments, replaced_by, ..view }
     }
 
     /// Writes the status beside the record, unless a newer one is there already (see [`crate::container::record`]).

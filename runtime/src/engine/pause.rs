@@ -24,6 +24,15 @@ impl Engine {
         async move {
             let container = self.inner.table.get(id)?;
             let _verbs = container.verbs.lock().await;
+            self.pause_locked(&container).await
+        }
+        .boxed()
+    }
+
+    /// [`Engine::pause`] for a verb that holds the container's `verbs`.
+    pub(in crate::engine) fn pause_locked<'a>(&'a self, container: &'a Container) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let id = container.id();
             match container.state() {
                 ContainerState::Running { paused: false, .. } => {}
                 ContainerState::Running { .. } => {
@@ -48,12 +57,12 @@ impl Engine {
             if !status.state.is_paused() {
                 return Err(Error::conflict(format!("container {id} is not running")));
             }
-            if let Err(error) = self.write_status(&container, status).await {
+            if let Err(error) = self.write_status(container, status).await {
                 container.set_status(|status| goes_on(&mut status.state));
                 return Err(error);
             }
             frozen.keep();
-            self.tell("pause", &container, []);
+            self.tell("pause", container, []);
             Ok(())
         }
         .boxed()

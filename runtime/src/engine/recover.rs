@@ -137,6 +137,7 @@ impl Engine {
             for (record, status) in records {
                 let container = Arc::new(Container::new(record, status));
                 engine.remember_networks(&container);
+                engine.remember_replaced(&container);
                 engine.inner.table.insert(Arc::clone(&container));
                 if let Some(endpoints) = engine.adopt(&container).await {
                     adopted.push((container, endpoints));
@@ -147,15 +148,19 @@ impl Engine {
             for (container, _) in &adopted {
                 engine.complete_networks(container).await;
             }
+            let returning = engine.settle_replacements().await;
             for container in engine.inner.table.all() {
                 if container.state().is_running() {
                     engine.watch(container);
+                } else if container.replaced().is_some() || returning.contains(container.id()) {
+                    // It is kept as it was, or started below.
                 } else if container.record.request.auto_remove {
                     engine.remove_after_exit(container);
                 } else {
                     engine.revive(&container);
                 }
             }
+            engine.bring_back(returning).await;
             Ok(engine)
         }
         .boxed()

@@ -75,9 +75,16 @@ impl Engine {
         });
     }
 
-    async fn remove_locked(&self, container: &Arc<Container>, volumes: bool, leave: Leave) -> Result<()> {
+    /// [`Engine::remove`] for a verb that holds the container's `verbs`; it doesn't run.
+    pub(in crate::engine) async fn remove_locked(
+        &self,
+        container: &Arc<Container>,
+        volumes: bool,
+        leave: Leave,
+    ) -> Result<()> {
         let _world = container.world.lock().await;
         leave.take().await?;
+        self.hand_on(container).await?;
         let before = container.status();
         container.set_status(|status| status.state = ContainerState::Removing);
         let engine = self.clone();

@@ -2,7 +2,7 @@
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use super::Engine;
+use super::{Engine, table::Container};
 use crate::{
     container::name,
     error::{Error, Result},
@@ -20,6 +20,19 @@ impl Engine {
         async move {
             let container = self.inner.table.get(id)?;
             let _verbs = container.verbs.lock().await;
+            self.rename_locked(&container, new).await
+        }
+        .boxed()
+    }
+
+    /// [`Engine::rename`] for a verb that holds the container's `verbs`.
+    pub(in crate::engine) fn rename_locked<'a>(
+        &'a self,
+        container: &'a Container,
+        new: &'a str,
+    ) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let id = container.id();
             let new = new.strip_prefix('/').unwrap_or(new);
             if new.is_empty() {
                 return Err(Error::invalid("Neither old nor new names may be empty"));
@@ -51,7 +64,7 @@ impl Engine {
             }
             container.change(changed);
             self.inner.table.free_name(&old);
-            self.tell("rename", &container, [("oldName", format!("/{old}"))]);
+            self.tell("rename", container, [("oldName", format!("/{old}"))]);
             Ok(())
         }
         .boxed()

@@ -36,7 +36,12 @@ impl Engine {
         async move {
             let container = self.inner.table.get(id)?;
             let _verbs = container.verbs.lock().await;
-            self.start_locked(&container, leave).await
+            self.start_locked(&container, leave).await?;
+            if container.replaced().is_some() && !self.is_replaced(&container) {
+                // What took its place is gone: it is one like any other again.
+                self.keep_replaced(&container, None).await?;
+            }
+            Ok(())
         }
         .boxed()
     }

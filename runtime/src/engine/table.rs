@@ -47,6 +47,8 @@ pub(in crate::engine) struct Container {
     attachments: Mutex<Vec<NetworkAttachment>>,
     /// Clients that read output which nobody keeps.
     pub(super) readers: Mutex<usize>,
+    /// What took its place.
+    pub(super) replaced: Mutex<Option<super::replaced::Replaced>>,
 }
 
 /// Counters that only grow, so that a waiter can't miss a short life.
@@ -83,6 +85,7 @@ impl Container {
             last_client: Mutex::new(None),
             proxy: Mutex::new(None),
             readers: Mutex::default(),
+            replaced: Mutex::default(),
         }
     }
 

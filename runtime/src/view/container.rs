@@ -181,6 +181,8 @@ pub struct ContainerView {
     pub also: Vec<Endpoint>,
     /// The networks it is in when it runs, in their order.
     pub attachments: Vec<NetworkAttachment>,
+    /// What took its place, if it is kept to go back to.
+    pub replaced_by: Option<ContainerId>,
 }
 
 impl ContainerView {

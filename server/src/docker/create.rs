@@ -2,7 +2,6 @@
 
 mod health;
 pub(in crate::docker) mod life;
-mod log;
 mod mounts;
 pub(super) mod network;
 mod ports;
@@ -161,7 +160,8 @@ fn from_host(mut host: HostConfig) -> Result<CreateContainer> {
         volumes_from: from_others(&host.volumes_from.unwrap_or_default())?,
         ..CreateContainer::default()
     };
-    log::keep(&mut made, host.log_config.unwrap_or_default())?;
+    let log = host.log_config.unwrap_or_default();
+    ops::log_options::keep(&mut made, log.kind.as_deref(), log.config.unwrap_or_default())?;
     for limit in host.ulimits.unwrap_or_default() {
         let value = |value: i64| u64::try_from(value).or(if value == -1 { Ok(u64::MAX) } else { Err(()) });
         let (Ok(soft), Ok(hard)) = (value(limit.soft), value(limit.hard)) else {

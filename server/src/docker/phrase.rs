@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+pub(super) use crate::ops::spelled::bytes;
+
 /// How Docker writes a moment that never was.
 pub(super) const NEVER: &str = "0001-01-01T00:00:00Z";
 
@@ -30,25 +32,6 @@ pub(super) fn length(time: SignedDuration) -> String {
 /// A moment with nine digits of a second, as log lines carry it.
 pub(super) fn stamp(at: Timestamp) -> String {
     format!("{at:.9}")
-}
-
-/// Bytes written as `10m`, `1.5GiB`, `512`; the units are powers of 1024.
-pub(super) fn bytes(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit = unit.trim().to_ascii_lowercase();
-    let power = match unit.strip_suffix("ib").or(unit.strip_suffix('b')).unwrap_or(&unit) {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        "p" => 50,
-        _ => return None,
-    };
-    let value = number.parse::<f64>().ok()? * f64::from(2.0_f32).powi(power);
-    (value < u64::MAX as f64).then_some(value as u64)
 }
 
 #[cfg(test)]
@@ -90,23 +73,5 @@ mod tests {
         let at = Timestamp::new(1_700_000_000, 5_000_000).unwrap();
         assert_eq!(stamp(at), "2023-11-14T22:13:20.005000000Z");
         assert_eq!(at.to_string(), "2023-11-14T22:13:20.005Z");
-    }
-
-    #[test]
-    fn sizes_are_binary() {
-        for (text, size) in [
-            ("10m", 10 << 20),
-            ("1k", 1024),
-            ("1.5g", 3 << 29),
-            ("512", 512),
-            ("2KiB", 2048),
-            ("3 MB", 3 << 20),
-            ("7b", 7),
-        ] {
-            assert_eq!(bytes(text), Some(size), "{text}");
-        }
-        for text in ["", "m", "-1", "10x", "1.2.3m"] {
-            assert_eq!(bytes(text), None, "{text}");
-        }
     }
 }

@@ -69,15 +69,9 @@ pub async fn size(app: &App, actor: &Actor, name: &str) -> Result<ContainerSize>
 /// Image not here, name taken, a port that may not be published, or a wrong value, in words that say which.
 pub async fn create(app: &App, actor: &Actor, mut request: CreateContainer) -> Result<Created> {
     let object = request.name.clone().unwrap_or_default();
-    let need = volumes::need(app, actor, &mut request).max(super::networks::need(&request));
-    let openings = openings(&request);
-    let mut detail = json!({ "image": request.image, "mounts": volumes::told(&request) });
-    if !openings.is_empty() {
-        detail["opened"] = json!(openings);
-    }
+    let Judged { need, detail, confined } = judge(app, actor, &mut request);
     let act = Act { action: "container.create", object, detail };
     let engine = app.engine.clone();
-    let confined = publishing::confine(app.publish_ports.as_deref(), actor, &mut request);
     let create = |leave| {
         async move {
             confined?;
@@ -85,8 +79,29 @@ pub async fn create(app: &App, actor: &Actor, mut request: CreateContainer) -> R
         }
         .boxed()
     };
-    let need = if openings.is_empty() { need } else { Right::Administer };
     audited_with_leave(app, actor, need, act, create).await
+}
+
+/// What a request for a container takes.
+pub(in crate::ops) struct Judged {
+    /// The right.
+    pub need: Right,
+    /// For the record.
+    pub detail: serde_json::Value,
+    /// Its ports may be published.
+    pub confined: Result<()>,
+}
+
+/// Judges a request, and holds it to what this actor may have.
+pub(in crate::ops) fn judge(app: &App, actor: &Actor, request: &mut CreateContainer) -> Judged {
+    let need = volumes::need(app, actor, request).max(super::networks::need(request));
+    let openings = openings(request);
+    let mut detail = json!({ "image": request.image, "mounts": volumes::told(request) });
+    if !openings.is_empty() {
+        detail["opened"] = json!(openings);
+    }
+    let confined = publishing::confine(app.publish_ports.as_deref(), actor, request);
+    Judged { need: if openings.is_empty() { need } else { Right::Administer }, detail, confined }
 }
 
 /// What a request opens to the host or to another container, each in one word; to ask for any of it takes an administrator.

@@ -14,7 +14,9 @@ use runtime::{
 
 use super::{
     chart::{self, Chart},
+    container_edit,
     container_mounts::{self, MountLine},
+    container_settings::Past,
     container_usage::{self, Asked, Range},
     containers::{Standing, ports},
     error::Fault,
@@ -197,6 +199,11 @@ pub struct OverviewPage {
     events: Vec<Happened>,
     health: Option<health::Panel>,
     mounts: Vec<MountLine>,
+    restarts: String,
+    past: Vec<Past>,
+    versions: Vec<container_edit::Version>,
+    /// What took its place.
+    replaced_by: Option<String>,
 }
 
 /// A network it is in.
@@ -292,6 +299,10 @@ impl OverviewPage {
             mounts: container_mounts::lines(view, t),
             events: entries.iter().map(|entry| Happened::new(entry, t, now)).collect(),
             health: health::Panel::new(view, t, now),
+            restarts: t.one("settings-restarts", "count", view.restart_count),
+            past: view.past.iter().take(5).map(|exit| Past::new(exit, t, now)).collect(),
+            versions: Vec::new(),
+            replaced_by: None,
             page,
             t,
         }
@@ -341,7 +352,8 @@ pub async fn overview(
     let history = ops::usage::history(&app, &signed.actor, &view.id)?;
     let page =
         Page::new(&app, &signed, view.name.clone(), "containers").await?.listening("containers,usage,operations");
-    let whole = OverviewPage::new(page, signed.t, &view, &history, &own, Timestamp::now());
+    let mut whole = OverviewPage::new(page, signed.t, &view, &history, &own, Timestamp::now());
+    (whole.versions, whole.replaced_by) = container_edit::versions(&app, &signed, &view)?;
     signed.answer(&whole, &whole.as_rows())
 }
 

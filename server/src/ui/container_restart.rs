@@ -37,15 +37,6 @@ pub fn words(t: Texts, policy: RestartPolicy) -> String {
     }
 }
 
-/// The option of `docker run`; empty where it is the usual one.
-pub fn option(name: &str, retries: &str) -> String {
-    match (name, retries) {
-        ("" | "no", _) => String::new(),
-        ("on-failure", retries) if !retries.is_empty() => format!("on-failure:{retries}"),
-        (name, _) => name.to_owned(),
-    }
-}
-
 /// The retries as typed; empty is without end.
 pub fn retries(policy: RestartPolicy) -> String {
     Some(policy.retries()).filter(|count| *count > 0).map_or_else(String::new, |count| count.to_string())

@@ -131,14 +131,15 @@ impl SettingsForm {
 
 /// How one run ended.
 pub struct Past {
-    when: When,
-    code: String,
-    ran: String,
-    remark: String,
+    pub(in crate::ui) when: When,
+    pub(in crate::ui) code: String,
+    pub(in crate::ui) ran: String,
+    pub(in crate::ui) remark: String,
 }
 
 impl Past {
-    fn new(exit: &Exit, t: Texts, now: Timestamp) -> Self {
+    /// From the engine's view.
+    pub(in crate::ui) fn new(exit: &Exit, t: Texts, now: Timestamp) -> Self {
         let ran = exit.started_at.map(|at| t.duration(exit.finished_at.duration_since(at).as_secs()));
         Self {
             when: When::ago(t, exit.finished_at, now),

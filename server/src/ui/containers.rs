@@ -422,6 +422,7 @@ pub(in crate::ui) mod samples {
                 network: "bridge".to_owned(),
                 ..runtime::request::NetworkAttachment::default()
             }],
+            replaced_by: None,
         }
     }
 

@@ -134,7 +134,7 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         pids: "256".into(),
         ..LaunchForm::default()
     };
-    let wrong = form.request(t).expect_err("a wrong name");
+    let (request, wrong) = form.parse(t, None);
     let new = NewPage {
         page: page(t, &t.get("launch-title"), "containers"),
         t,
@@ -144,7 +144,10 @@ fn all(t: Texts) -> Vec<(&'static str, String)> {
         known: vec!["shop/api:2.14.0".into()],
         volumes: vec!["shop-db".into()],
         networks: vec!["shop".into()],
-        may_host: true,
+        may_open: true,
+        line: super::run_line::RunLine::new(&request),
+        before: Vec::new(),
+        editing: String::new(),
     };
     let whole = Wholeness {
         entries: 48_211,

@@ -6,13 +6,18 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use runtime::error::ErrorKind;
+use runtime::{
+    error::{Error, ErrorKind},
+    view::ContainerView,
+};
 
 use super::{
     error::{Fault, status},
     launch_form::{LaunchForm, Wrong},
+    launch_input::Input,
     page::{Page, html, notify, see_other},
     request::{Posted, Signed},
+    run_line::{Piece, RunLine},
 };
 use crate::{app::App, auth::actor::Right, i18n::Texts, ops};
 
@@ -46,8 +51,39 @@ pub struct NewPage {
     pub volumes: Vec<String>,
     /// Networks people made.
     pub networks: Vec<String>,
-    /// The host's network may be chosen.
-    pub may_host: bool,
+    /// What opens a container to its host may be chosen.
+    pub may_open: bool,
+    /// The same thing as a command.
+    pub line: RunLine,
+    /// As the container is now that the form is to change; empty for a new one.
+    pub before: Vec<Piece>,
+    /// That container's name.
+    pub editing: String,
+}
+
+/// A line of what an edit changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// It comes; else it goes.
+    pub comes: bool,
+    /// The option and its value.
+    pub text: String,
+}
+
+/// What differs between two lines, each in its order: first what goes, then what comes.
+pub fn changed(before: &[Piece], after: &[Piece]) -> Vec<Changed> {
+    let only = |these: &[Piece], those: &[Piece], comes| {
+        let mut left = those.to_vec();
+        let mut found = Vec::new();
+        for piece in these {
+            match left.iter().position(|one| one == piece) {
+                Some(at) => drop(left.swap_remove(at)),
+                None => found.push(Changed { comes, text: format!("{} {}", piece.0, piece.1).trim().to_owned() }),
+            }
+        }
+        found
+    };
+    [only(before, after, false), only(after, before, true)].concat()
 }
 
 impl NewPage {
@@ -68,12 +104,104 @@ impl NewPage {
     }
 
     fn mounts_line(&self) -> String {
-        let rows = self.form.mounts.iter().filter(|row| !row.target.is_empty());
-        rows.map(|row| row.target.clone()).collect::<Vec<_>>().join(", ")
+        super::launch_volumes::mounts_line(&self.form.mounts, &self.form.tmpfs)
     }
 
     fn why_mount(&self) -> bool {
-        self.wrong.iter().any(|wrong| wrong.field.starts_with("ms"))
+        self.wrong.iter().any(|wrong| wrong.field.starts_with("ms") || wrong.field == "tm")
+    }
+
+    /// A section with something said, or something wrong, is open.
+    fn opens(&self, inputs: impl AsRef<[Input]>) -> bool {
+        let usual = |input: &Input| input.value.is_empty() || input.value == "json-file";
+        inputs.as_ref().iter().any(|input| !usual(input) || self.why(input.id).is_some())
+    }
+
+    /// How many of these say something.
+    fn said(&self, inputs: impl AsRef<[Input]>) -> String {
+        match inputs.as_ref().iter().filter(|input| !input.value.is_empty()).count() {
+            0 => self.t.get("launch-usual"),
+            count => self.t.one("launch-said", "count", count),
+        }
+    }
+
+    fn health_inputs(&self) -> Vec<Input> {
+        self.form.health.inputs(self.t)
+    }
+
+    fn isolation_inputs(&self) -> Vec<Input> {
+        self.form.isolation.inputs(self.t)
+    }
+
+    fn opening_inputs(&self) -> Vec<Input> {
+        self.form.isolation.opening_inputs(self.t)
+    }
+
+    fn log_inputs(&self) -> Vec<Input> {
+        self.form.life.log_inputs(self.t)
+    }
+
+    fn stop_inputs(&self) -> Vec<Input> {
+        self.form.life.stop_inputs(self.t)
+    }
+
+    fn names_inputs(&self) -> Vec<Input> {
+        self.form.names.inputs(self.t)
+    }
+
+    fn places_inputs(&self) -> Vec<Input> {
+        self.form.names.places_inputs(self.t)
+    }
+
+    fn limit_inputs(&self) -> Vec<Input> {
+        self.form.limits.inputs(self.t)
+    }
+
+    fn health_line(&self) -> String {
+        self.form.health.line(self.t)
+    }
+
+    fn tmpfs_input(&self) -> Input {
+        let label = self.t.get("launch-tmpfs");
+        Input::lines("tm", "tmpfs", label, &self.form.tmpfs).hint(self.t.get("launch-tmpfs-hint"))
+    }
+
+    fn program_inputs(&self) -> Vec<Input> {
+        let (t, form) = (self.t, &self.form);
+        vec![
+            Input::text("cm", "command", t.get("launch-command"), &form.command).hint(t.get("launch-command-hint")),
+            Input::text("ep", "entrypoint", t.get("launch-entrypoint"), &form.entrypoint),
+            Input::text("us", "user", t.get("container-user"), &form.user),
+            Input::text("gr", "groups", t.get("launch-groups"), &form.groups),
+            Input::text("wd", "working_dir", t.get("launch-folder"), &form.working_dir),
+        ]
+    }
+
+    fn ticks(&self) -> Vec<Input> {
+        let (t, form) = (self.t, &self.form);
+        let mut ticks = vec![
+            Input::tick("tt", "tty", t.get("launch-tty"), form.tty),
+            Input::tick("si", "stdin", t.get("launch-stdin"), form.stdin),
+        ];
+        if self.editing.is_empty() {
+            ticks.push(Input::tick("ar", "auto_remove", t.get("launch-auto-remove"), form.auto_remove));
+        }
+        ticks
+    }
+
+    /// A network that is none of those to choose from.
+    fn other_mode(&self) -> bool {
+        let network = &self.form.network;
+        !["", "bridge", "none", "host"].contains(&network.as_str()) && !self.networks.contains(network)
+    }
+
+    /// The networks it may be in besides the chosen one.
+    fn further(&self) -> Vec<&str> {
+        std::iter::once("bridge").chain(self.networks.iter().map(String::as_str)).collect()
+    }
+
+    fn changes(&self) -> Vec<Changed> {
+        changed(&self.before, &self.line.pieces)
     }
 
     fn env_line(&self) -> String {
@@ -99,10 +227,6 @@ impl NewPage {
         super::container_restart::choices(self.t, &self.form.restart)
     }
 
-    fn lines(&self) -> Vec<(String, String)> {
-        self.form.command_line()
-    }
-
     fn joint(&self, first: &bool) -> &'static str {
         if *first { " " } else { " \\\n  " }
     }
@@ -116,7 +240,16 @@ impl NewPage {
     }
 }
 
-async fn draw(
+/// The container that a form was filled from; `None` for a form of nobody's, or when it is gone.
+pub fn base(app: &App, signed: &Signed, form: &LaunchForm) -> Option<ContainerView> {
+    if form.base.is_empty() { None } else { ops::containers::get(app, &signed.actor, &form.base).ok() }
+}
+
+/// The page for this form.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn draw(
     app: &App,
     signed: &Signed,
     mut form: LaunchForm,
@@ -135,6 +268,18 @@ async fn draw(
             Err(_) => Presence::Missing,
         };
     }
+    let base = base(app, signed, &form);
+    let line = RunLine::new(&form.parse(signed.t, base.as_ref()).0);
+    let mut before = Vec::new();
+    let mut editing = String::new();
+    if let Some(view) = &base {
+        let as_it_is = LaunchForm::like(view, form.edit);
+        if form.edit {
+            before = RunLine::new(&as_it_is.parse(signed.t, Some(view)).0).pieces;
+            editing.clone_from(&view.name);
+        }
+        super::launch_volumes::remember(&mut form.mounts, &as_it_is.parse(signed.t, Some(view)).0.mounts);
+    }
     if form.ports.is_empty() {
         form.ports.push(super::launch_form::PortRow { protocol: "tcp".into(), ..Default::default() });
     }
@@ -147,11 +292,16 @@ async fn draw(
     let known = ops::images::list(app, &signed.actor)?.into_iter().flat_map(|image| image.tags).collect();
     let named = ops::volumes::list(app, &signed.actor)?.into_iter().filter(|volume| !volume.is_anonymous());
     let volumes = named.map(|volume| volume.name).collect();
-    let page = Page::new(app, signed, signed.t.get("launch-title"), "containers").await?;
+    let title = match editing.as_str() {
+        "" => signed.t.get("launch-title"),
+        name => signed.t.one("edit-title", "name", name),
+    };
+    let page = Page::new(app, signed, title, "containers").await?;
     let networks = ops::networks::list(app, &signed.actor)?;
     let networks = networks.into_iter().filter(|one| !one.predefined).map(|one| one.name).collect();
-    let may_host = signed.actor.may(Right::Administer);
-    Ok(NewPage { page, t: signed.t, form, wrong, presence, known, volumes, networks, may_host })
+    let may_open = signed.actor.may(Right::Administer);
+    let t = signed.t;
+    Ok(NewPage { page, t, form, wrong, presence, known, volumes, networks, may_open, line, before, editing })
 }
 
 /// What the form starts with.
@@ -171,7 +321,7 @@ pub async fn show(State(app): State<App>, signed: Signed, Query(start): Query<St
     let form = if start.like.is_empty() {
         LaunchForm { image: start.image, memory_unit: "MiB".into(), ..LaunchForm::default() }
     } else {
-        LaunchForm::like(&ops::containers::get(&app, &signed.actor, &start.like)?)
+        LaunchForm::like(&ops::containers::get(&app, &signed.actor, &start.like)?, false)
     };
     Ok(html(draw(&app, &signed, form, Vec::new(), true).await?.render()?))
 }
@@ -197,27 +347,19 @@ pub async fn create(State(app): State<App>, posted: Posted) -> Result<Response, 
     let (signed, fields) = (posted.signed, posted.fields);
     let t = signed.t;
     let form = LaunchForm::read(&fields);
-    let request = match form.request(t) {
-        Ok(request) => request,
-        Err(wrong) => return refuse(&app, &signed, form, wrong, StatusCode::UNPROCESSABLE_ENTITY).await,
-    };
+    let base = base(&app, &signed, &form);
+    if base.is_none() && !form.base.is_empty() {
+        let wrong = vec![Wrong { field: "main".into(), label: t.get("launch-title"), why: t.get("launch-base-gone") }];
+        return refuse(&app, &signed, form, wrong, StatusCode::UNPROCESSABLE_ENTITY).await;
+    }
+    let (request, wrong) = form.parse(t, base.as_ref());
+    if !wrong.is_empty() {
+        return refuse(&app, &signed, form, wrong, StatusCode::UNPROCESSABLE_ENTITY).await;
+    }
     let created = match ops::containers::create(&app, &signed.actor, request).await {
         Ok(created) => created,
         Err(error) if matches!(error.kind(), ErrorKind::Internal | ErrorKind::Forbidden) => return Err(error.into()),
-        Err(error) => {
-            let (field, label) = match error.kind() {
-                ErrorKind::NotFound => ("im", "image"),
-                ErrorKind::Conflict => ("nm", "name"),
-                _ => ("main", "launch-title"),
-            };
-            let code = match error.kind() {
-                // Each is about a field of this form.
-                ErrorKind::NotFound | ErrorKind::Conflict => StatusCode::UNPROCESSABLE_ENTITY,
-                kind => status(kind),
-            };
-            let wrong = vec![Wrong { field: field.to_owned(), label: t.get(label), why: error.message().to_owned() }];
-            return refuse(&app, &signed, form, wrong, code).await;
-        }
+        Err(error) => return refuse_for(&app, &signed, form, &error).await,
     };
     for warning in created.warnings {
         notify(&signed, false, warning);
@@ -235,7 +377,66 @@ pub async fn create(State(app): State<App>, posted: Posted) -> Result<Response, 
     Ok(see_other(&format!("/containers/{}", created.name)))
 }
 
-async fn refuse(
+/// Words of the engine's refusals, and the field each is about: its id, and the key of its name.
+const BLAME: &[(&str, &str, &str)] = &[
+    ("invalid capability", "ca", "launch-cap-add"),
+    ("sysctl", "sy", "launch-sysctls"),
+    ("invalid signal", "sg", "launch-stop-signal"),
+    ("ulimit", "ul", "launch-ulimits"),
+    ("Requested CPUs", "cs", "settings-cpuset"),
+    ("cpuset", "cs", "settings-cpuset"),
+    ("range of CPUs", "l2", "launch-cpus"),
+    ("memory reservation", "mr", "launch-reservation"),
+    ("emoryswap", "ms", "launch-swap"),
+    ("Minimum memory limit", "l1", "memory"),
+    ("blkio weight", "iw", "settings-io-weight"),
+    ("oom score", "os", "launch-oom-score"),
+    ("hostname", "hn", "container-hostname"),
+    ("Healthcheck", "hc", "launch-health-command"),
+    ("host port", "ph0", "launch-host-port"),
+    ("Duplicate mount point", "ms0", "nav-volumes"),
+    ("mount", "ms0", "nav-volumes"),
+    ("bind source", "ms0", "nav-volumes"),
+    ("volume", "ms0", "nav-volumes"),
+    ("working directory", "wd", "launch-folder"),
+    ("bad format for path", "de", "launch-devices"),
+    ("namespace", "pi", "launch-pid"),
+    ("no command specified", "cm", "launch-command"),
+    ("address", "ip", "address"),
+    ("network", "nw", "network"),
+];
+
+/// The field that the engine's refusal is about.
+pub fn blame(t: Texts, error: &Error) -> Wrong {
+    let message = error.message();
+    let found = BLAME.iter().find(|(words, ..)| message.contains(words)).map(|(_, field, label)| (*field, *label));
+    let (field, label) = match error.kind() {
+        ErrorKind::NotFound if !message.contains("network") => ("im", "image"),
+        ErrorKind::Conflict if message.contains("container name") => ("nm", "name"),
+        _ => found.unwrap_or(("main", "launch-title")),
+    };
+    Wrong { field: field.to_owned(), label: t.get(label), why: message.to_owned() }
+}
+
+/// The page again, with what the engine refused beside its field.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn refuse_for(app: &App, signed: &Signed, form: LaunchForm, error: &Error) -> Result<Response, Fault> {
+    let code = match error.kind() {
+        // Each is about a field of this form.
+        ErrorKind::NotFound | ErrorKind::Conflict => StatusCode::UNPROCESSABLE_ENTITY,
+        kind => status(kind),
+    };
+    let wrong = vec![blame(signed.t, error)];
+    refuse(app, signed, form, wrong, code).await
+}
+
+/// The page again, with what needs a change.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn refuse(
     app: &App,
     signed: &Signed,
     form: LaunchForm,
@@ -245,4 +446,30 @@ async fn refuse(
     let mut response = html(draw(app, signed, form, wrong, false).await?.render()?);
     *response.status_mut() = code;
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_is_told_line_by_line() {
+        let piece = |option: &str, value: &str| (option.to_owned(), value.to_owned());
+        let before = [piece("-d", ""), piece("-e", "A=1"), piece("-e", "A=1"), piece("", "web:1")];
+        let after = [piece("-d", ""), piece("-e", "A=1"), piece("-m", "64m"), piece("", "web:2")];
+        let told: Vec<_> = changed(&before, &after).into_iter().map(|one| (one.comes, one.text)).collect();
+        let wanted = [(false, "-e A=1"), (false, "web:1"), (true, "-m 64m"), (true, "web:2")];
+        assert_eq!(told, wanted.map(|(comes, text)| (comes, text.to_owned())));
+        assert_eq!(changed(&before, &before), []);
+    }
+
+    #[test]
+    fn refusals_are_put_beside_their_field() {
+        let field = |text: &str| blame(Texts::default(), &Error::invalid(text)).field;
+        assert_eq!(field("invalid capability: \"X\""), "ca");
+        assert_eq!(field("sysctl \"a\" is not of the container's own namespaces"), "sy");
+        assert_eq!(field("Minimum memoryswap limit should be larger than memory limit, see usage"), "ms");
+        assert_eq!(field("something else"), "main");
+        assert_eq!(blame(Texts::default(), &Error::not_found("No such image: x")).field, "im");
+    }
 }

@@ -1,16 +1,27 @@
-//! The launch form: fields as typed, the request they make, and the same thing as a `docker run` line.
+//! The launch form: fields as typed, and the request they make. It may be filled from a container; what no field says is
+//! then taken over as it is.
 
 use std::net::Ipv4Addr;
 
 use runtime::{
-    request::{ContainerPort, CreateContainer, Limits, NetworkMode, PortBinding, RestartPolicy, parse_host_ports},
+    request::{ContainerPort, CreateContainer, NetworkMode, PortBinding, RestartPolicy, parse_host_ports},
     view::{ContainerView, ImageView},
 };
 
 use super::{
     container_restart,
+    launch_health::HealthForm,
+    launch_input::{Complaints, words},
+    launch_isolation::IsolationForm,
+    launch_life::LifeForm,
+    launch_limits::LimitsForm,
+    launch_names::NamesForm,
     launch_volumes::{self, MountRow},
     request::Fields,
+};
+pub use super::{
+    launch_input::Wrong,
+    shell::{shell_line, split_line},
 };
 use crate::i18n::Texts;
 
@@ -47,7 +58,7 @@ pub struct LaunchForm {
     pub env: Vec<PairRow>,
     /// A number.
     pub memory: String,
-    /// `MiB` or `GiB`.
+    /// `MiB`, `GiB` or `B`.
     pub memory_unit: String,
     /// A decimal number.
     pub cpus: String,
@@ -63,12 +74,8 @@ pub struct LaunchForm {
     pub user: String,
     /// An absolute path.
     pub working_dir: String,
-    /// A host name.
-    pub hostname: String,
     /// Labels.
     pub labels: Vec<PairRow>,
-    /// The root file system can't be written.
-    pub read_only: bool,
     /// Remove it when it ends.
     pub auto_remove: bool,
     /// A terminal.
@@ -79,22 +86,37 @@ pub struct LaunchForm {
     pub restart: String,
     /// How often it is restarted after failures; empty is without end.
     pub retries: String,
+    /// Standard input is kept open.
+    pub stdin: bool,
+    /// Groups to add.
+    pub groups: String,
+    /// Every exposed port is published.
+    pub publish_all: bool,
+    /// Folders in memory.
+    pub tmpfs: String,
+    /// Health.
+    pub health: HealthForm,
+    /// Isolation.
+    pub isolation: IsolationForm,
+    /// Further limits.
+    pub limits: LimitsForm,
+    /// Names and networks.
+    pub names: NamesForm,
+    /// Its end and its log.
+    pub life: LifeForm,
+    /// The id of the container it was filled from.
+    pub base: String,
+    /// That container is to be made anew by this form.
+    pub edit: bool,
 }
 
-/// A field that needs a change: its id on the page, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
-    /// The field's id.
-    pub field: String,
-    /// Its name on the page.
-    pub label: String,
-    /// Why.
-    pub why: String,
-}
+/// An entry point without words, which clears the image's as one empty word does.
+const NO_WORDS: &str = "''";
 
 /// Rows of two fields.
 pub(in crate::ui) fn pairs(fields: &Fields, name: &str, value: &str) -> Vec<PairRow> {
-    let row = |(name, value): (&str, &str)| PairRow { name: name.trim().to_owned(), value: value.to_owned() };
+    let row =
+        |(name, value): (&str, &str)| PairRow { name: name.trim().to_owned(), value: value.replace("\r\n", "\n") };
     fields.all(name).zip(fields.all(value)).map(row).collect()
 }
 
@@ -117,18 +139,27 @@ impl LaunchForm {
             cpus: fields.text("cpus"),
             pids: fields.text("pids"),
             network: fields.text("network"),
-            command: fields.text("command"),
-            entrypoint: fields.text("entrypoint"),
+            command: fields.lines("command"),
+            entrypoint: fields.lines("entrypoint"),
             user: fields.text("user"),
             working_dir: fields.text("working_dir"),
-            hostname: fields.text("hostname"),
             labels: pairs(fields, "label_name", "label_value"),
-            read_only: fields.is_on("read_only"),
             auto_remove: fields.is_on("auto_remove"),
             tty: fields.is_on("tty"),
             mounts: launch_volumes::read(fields),
             restart: fields.text("restart"),
             retries: fields.text("retries"),
+            stdin: fields.is_on("stdin"),
+            groups: fields.text("groups"),
+            publish_all: fields.is_on("publish_all"),
+            tmpfs: fields.lines("tmpfs"),
+            health: HealthForm::read(fields),
+            isolation: IsolationForm::read(fields),
+            limits: LimitsForm::read(fields),
+            names: NamesForm::read(fields),
+            life: LifeForm::read(fields),
+            base: fields.text("base"),
+            edit: fields.is_on("edit"),
         };
         match fields.get("add") {
             Some("port") => form.ports.push(PortRow { protocol: "tcp".into(), ..PortRow::default() }),
@@ -151,7 +182,7 @@ impl LaunchForm {
 
     /// Proposes the ports an image exposes.
     pub fn propose(&mut self, image: &ImageView) {
-        if self.ports.is_empty() {
+        if self.ports.is_empty() && self.base.is_empty() {
             let row = |port: &ContainerPort| PortRow {
                 host: String::new(),
                 container: port.port.to_string(),
@@ -161,18 +192,23 @@ impl LaunchForm {
         }
     }
 
-    /// The same as an existing container, without its name.
-    pub fn like(view: &ContainerView) -> Self {
-        let request = &view.request;
+    /// The same as an existing container: to be made beside it, without its name, or to take its place.
+    pub fn like(view: &ContainerView, edit: bool) -> Self {
+        let request = &base_of(view, edit);
         let pair = |(name, value): (&str, &str)| PairRow { name: name.to_owned(), value: value.to_owned() };
         let (memory, memory_unit) = match request.limits.memory_bytes {
             Some(bytes) if bytes % (1 << 30) == 0 => ((bytes >> 30).to_string(), "GiB"),
-            Some(bytes) => ((bytes >> 20).to_string(), "MiB"),
+            Some(bytes) if bytes % (1 << 20) == 0 => ((bytes >> 20).to_string(), "MiB"),
+            Some(bytes) => (bytes.to_string(), "B"),
             None => (String::new(), "MiB"),
+        };
+        let program = |words: &Option<Vec<String>>| match words.as_deref() {
+            Some([]) => NO_WORDS.to_owned(),
+            words => words.map(shell_line).unwrap_or_default(),
         };
         Self {
             image: request.image.clone(),
-            name: String::new(),
+            name: if edit { view.name.clone() } else { String::new() },
             ports: request
                 .ports
                 .iter()
@@ -189,33 +225,81 @@ impl LaunchForm {
             pids: request.limits.pids.map_or_else(String::new, |pids| pids.to_string()),
             network: request.network.to_string(),
             command: request.command.as_deref().map(shell_line).unwrap_or_default(),
-            entrypoint: request.entrypoint.as_deref().map(shell_line).unwrap_or_default(),
+            entrypoint: program(&request.entrypoint),
             user: request.user.clone().unwrap_or_default(),
             working_dir: request.working_dir.clone().unwrap_or_default(),
-            hostname: request.hostname.clone().unwrap_or_default(),
             labels: request.labels.iter().map(|(name, value)| pair((name, value))).collect(),
-            read_only: request.read_only_rootfs,
             auto_remove: request.auto_remove,
             tty: request.tty,
-            mounts: launch_volumes::like(&view.mounts),
+            mounts: launch_volumes::like(&request.mounts),
             restart: request.restart.name().to_owned(),
             retries: container_restart::retries(request.restart),
+            stdin: request.open_stdin,
+            groups: request.group_add.join(" "),
+            publish_all: request.publish_all,
+            tmpfs: launch_volumes::tmpfs_lines(&request.tmpfs),
+            health: HealthForm::like(request),
+            isolation: IsolationForm::like(request),
+            limits: LimitsForm::like(request),
+            names: NamesForm::like(request, &request.networks),
+            life: LifeForm::like(request),
+            base: view.id.to_string(),
+            edit,
         }
     }
 
-    /// The request, or every field that needs a change.
-    ///
-    /// # Errors
-    /// The fields.
-    pub fn request(&self, t: Texts) -> Result<CreateContainer, Vec<Wrong>> {
-        let mut wrong = Vec::new();
-        let mut say = |field: String, label: &str, why: String| wrong.push(Wrong { field, label: t.get(label), why });
+    /// The request, as far as the fields say one, and every field that needs a change. `base` is the container the form
+    /// was filled from.
+    pub fn parse(&self, t: Texts, base: Option<&ContainerView>) -> (CreateContainer, Vec<Wrong>) {
+        let mut complaints = Complaints::new(t);
+        let base = base.map(|view| base_of(view, self.edit)).unwrap_or_default();
+        let mut made = base.clone();
         if self.image.is_empty() {
-            say("im".into(), "image", t.get("launch-image-missing"));
+            complaints.say("im", "image", "launch-image-missing");
         }
         if !self.name.is_empty() && !is_container_name(&self.name) {
-            say("nm".into(), "name", t.get("launch-name-wrong"));
+            complaints.say("nm", "name", "launch-name-wrong");
         }
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        (made.name, made.image) = (given(&self.name), self.image.clone());
+        made.ports = self.port_bindings(&mut complaints);
+        made.publish_all = self.publish_all;
+        made.env = self.variables(&base.env, &mut complaints);
+        self.limit(&mut made, &mut complaints);
+        self.limits.apply(&mut made, &mut complaints);
+        let mut program =
+            |field, label, text: &str| complaints.read((field, label, "launch-quote-open"), text, split_line);
+        made.command = program("cm", "launch-command", &self.command);
+        made.entrypoint = program("ep", "launch-entrypoint", &self.entrypoint);
+        if base.entrypoint.as_ref().is_some_and(Vec::is_empty) && self.entrypoint == NO_WORDS {
+            made.entrypoint = Some(Vec::new());
+        }
+        if !self.working_dir.is_empty() && !self.working_dir.starts_with('/') {
+            complaints.say("wd", "launch-folder", "launch-folder-wrong");
+        }
+        (made.working_dir, made.user) = (given(&self.working_dir), given(&self.user));
+        made.group_add = words(&self.groups);
+        made.mounts = launch_volumes::mounts(&self.mounts, &base.mounts, &mut complaints);
+        made.tmpfs = launch_volumes::tmpfs(&self.tmpfs, &mut complaints);
+        let restart = container_restart::policy(&self.restart, &self.retries);
+        if restart.is_none() {
+            complaints.say("rp", "restart-policy", "restart-wrong");
+        } else if self.auto_remove && restart != Some(RestartPolicy::No) {
+            complaints.say("rp", "restart-policy", "restart-and-remove");
+        }
+        made.restart = restart.unwrap_or_default();
+        made.network = NetworkMode::from(self.network.as_str());
+        self.health.apply(&mut made, &mut complaints);
+        self.names.apply(&mut made, &base.networks, &mut complaints);
+        self.isolation.apply(&mut made, &mut complaints);
+        self.life.apply(&mut made, &mut complaints);
+        let labels = self.labels.iter().filter(|row| !row.name.is_empty());
+        made.labels = labels.map(|row| (row.name.clone(), row.value.clone())).collect();
+        (made.tty, made.open_stdin, made.auto_remove) = (self.tty, self.stdin, self.auto_remove);
+        (made, complaints.wrong)
+    }
+
+    fn port_bindings(&self, complaints: &mut Complaints) -> Vec<PortBinding> {
         let mut ports = Vec::new();
         for (at, row) in self.ports.iter().enumerate() {
             if row.host.is_empty() && row.container.is_empty() {
@@ -226,171 +310,70 @@ impl LaunchForm {
                     Some((host_ip, host_port, host_port_end)) => {
                         ports.push(PortBinding { container, host_ip, host_port, host_port_end });
                     }
-                    None => say(format!("ph{at}"), "launch-host-port", t.get("launch-port-wrong")),
+                    None => complaints.say(format!("ph{at}"), "launch-host-port", "launch-port-wrong"),
                 },
-                Err(_) => say(format!("pc{at}"), "launch-container-port", t.get("launch-port-wrong")),
+                Err(_) => complaints.say(format!("pc{at}"), "launch-container-port", "launch-port-wrong"),
             }
         }
+        ports
+    }
+
+    /// A variable that a container had without a value, to take the image's away, stays so.
+    fn variables(&self, before: &[String], complaints: &mut Complaints) -> Vec<String> {
         let mut env = Vec::new();
         for (at, row) in self.env.iter().enumerate() {
             if row.name.is_empty() && row.value.is_empty() {
                 continue;
             }
             if row.name.is_empty() || row.name.contains(['=', '\0']) || row.value.contains('\0') {
-                say(format!("en{at}"), "launch-env-name", t.get("launch-env-wrong"));
+                complaints.say(format!("en{at}"), "launch-env-name", "launch-env-wrong");
+                continue;
             }
-            env.push(format!("{}={}", row.name, row.value));
+            let bare = row.value.is_empty() && before.contains(&row.name);
+            env.push(if bare { row.name.clone() } else { format!("{}={}", row.name, row.value) });
         }
-        let memory_bytes = match self.memory.as_str() {
-            "" => None,
-            text => {
-                let unit = if self.memory_unit == "GiB" { 30 } else { 20 };
-                let bytes = text.parse::<u64>().ok().and_then(|count| count.checked_mul(1 << unit));
-                let bytes = bytes.filter(|bytes| *bytes >= 6 << 20);
-                if bytes.is_none() {
-                    say("l1".into(), "memory", t.get("launch-memory-wrong"));
-                }
-                bytes
-            }
-        };
-        let nano_cpus = match self.cpus.replace(',', ".").as_str() {
-            "" => None,
-            text => {
-                let cpus = text.parse::<f64>().ok().filter(|cpus| *cpus >= 0.01 && *cpus <= 8192.0);
-                if cpus.is_none() {
-                    say("l2".into(), "launch-cpus", t.get("launch-cpus-wrong"));
-                }
-                cpus.map(|cpus| (cpus * 1e9).round() as u64)
-            }
-        };
-        let pids = match self.pids.as_str() {
-            "" => None,
-            text => {
-                let pids = text.parse::<u64>().ok().filter(|pids| *pids > 0);
-                if pids.is_none() {
-                    say("l3".into(), "launch-pids", t.get("launch-pids-wrong"));
-                }
-                pids
-            }
-        };
-        let mut words = |field: &str, label: &str, text: &str| match (text.is_empty(), split_line(text)) {
-            (true, _) => None,
-            (false, Some(words)) => Some(words),
-            (false, None) => {
-                say(field.to_owned(), label, t.get("launch-quote-open"));
-                None
-            }
-        };
-        let command = words("cm", "launch-command", &self.command);
-        let entrypoint = words("ep", "launch-entrypoint", &self.entrypoint);
-        if !self.working_dir.is_empty() && !self.working_dir.starts_with('/') {
-            say("wd".into(), "launch-folder", t.get("launch-folder-wrong"));
-        }
-        let mounts = launch_volumes::mounts(&self.mounts).unwrap_or_else(|rows| {
-            for (at, why) in rows {
-                say(format!("ms{at}"), "nav-volumes", t.get(why));
-            }
-            Vec::new()
-        });
-        let restart = container_restart::policy(&self.restart, &self.retries);
-        if restart.is_none() {
-            say("rp".into(), "restart-policy", t.get("restart-wrong"));
-        } else if self.auto_remove && restart != Some(RestartPolicy::No) {
-            say("rp".into(), "restart-policy", t.get("restart-and-remove"));
-        }
-        let mut labels = std::collections::BTreeMap::new();
-        for row in self.labels.iter().filter(|row| !row.name.is_empty()) {
-            labels.insert(row.name.clone(), row.value.clone());
-        }
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
-        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
-        Ok(CreateContainer {
-            name: given(&self.name),
-            image: self.image.clone(),
-            command,
-            entrypoint,
-            env,
-            working_dir: given(&self.working_dir),
-            user: given(&self.user),
-            hostname: given(&self.hostname),
-            labels,
-            tty: self.tty,
-            open_stdin: self.tty,
-            ports,
-            network: NetworkMode::from(self.network.as_str()),
-            limits: Limits { memory_bytes, nano_cpus, pids, ..Limits::default() },
-            read_only_rootfs: self.read_only,
-            auto_remove: self.auto_remove,
-            mounts,
-            restart: restart.unwrap_or_default(),
-            ..CreateContainer::default()
-        })
+        env
     }
 
-    /// The same thing for the command line: words for the eye, one option a line.
-    pub fn command_line(&self) -> Vec<(String, String)> {
-        let mut lines: Vec<(String, String)> = Vec::new();
-        let mut add = |option: &str, value: &str| lines.push((option.to_owned(), quote(value)));
-        let mut flags = String::from("-d");
-        if self.tty {
-            flags.push_str("it");
-        }
-        add(&flags, "\0");
-        if self.auto_remove {
-            add("--rm", "\0");
-        }
-        let mut option = |name: &str, value: &str| {
-            if !value.is_empty() {
-                add(name, value);
-            }
+    fn limit(&self, made: &mut CreateContainer, complaints: &mut Complaints) {
+        let unit = match self.memory_unit.as_str() {
+            "GiB" => 30,
+            "B" => 0,
+            _ => 20,
         };
-        option("--name", &self.name);
-        for row in self.ports.iter().filter(|row| !row.container.is_empty()) {
-            let udp = if row.protocol == "udp" { "/udp" } else { "" };
-            let host = if row.host.is_empty() { String::new() } else { format!("{}:", row.host) };
-            option("-p", &format!("{host}{}{udp}", row.container));
+        let bytes = |text: &str| {
+            let bytes = text.parse::<u64>().ok().and_then(|count| count.checked_mul(1 << unit));
+            bytes.filter(|bytes| *bytes >= 6 << 20)
+        };
+        made.limits.memory_bytes = complaints.read(("l1", "memory", "launch-memory-wrong"), &self.memory, bytes);
+        let cpus = |text: &str| text.parse::<f64>().ok().filter(|cpus| *cpus >= 0.01 && *cpus <= 8192.0);
+        let rule = ("l2", "launch-cpus", "launch-cpus-wrong");
+        let cpus = complaints.read(rule, &self.cpus.replace(',', "."), cpus);
+        made.limits.nano_cpus = cpus.map(|cpus| (cpus * 1e9).round() as u64);
+        if cpus.is_some() {
+            (made.limits.cpu_period_us, made.limits.cpu_quota_us) = (None, None);
         }
-        for row in self.env.iter().filter(|row| !row.name.is_empty()) {
-            option("-e", &format!("{}={}", row.name, row.value));
-        }
-        if !self.memory.is_empty() {
-            option("-m", &format!("{}{}", self.memory, if self.memory_unit == "GiB" { "g" } else { "m" }));
-        }
-        option("--cpus", &self.cpus.replace(',', "."));
-        option("--pids-limit", &self.pids);
-        option("--restart", &container_restart::option(&self.restart, &self.retries));
-        if !matches!(NetworkMode::from(self.network.as_str()), NetworkMode::Bridge) {
-            option("--network", &self.network);
-        }
-        for row in self.mounts.iter().filter(|row| !row.target.is_empty()) {
-            option("-v", &row.spelled());
-        }
-        option("-w", &self.working_dir);
-        option("-u", &self.user);
-        option("-h", &self.hostname);
-        for row in self.labels.iter().filter(|row| !row.name.is_empty()) {
-            option("-l", &format!("{}={}", row.name, row.value));
-        }
-        if self.read_only {
-            add("--read-only", "\0");
-        }
-        let entrypoint = split_line(&self.entrypoint).unwrap_or_default();
-        if let Some(first) = entrypoint.first() {
-            add("--entrypoint", first);
-        }
-        let image = if self.image.is_empty() { "IMAGE" } else { &self.image };
-        let rest: Vec<String> =
-            entrypoint.into_iter().skip(1).chain(split_line(&self.command).unwrap_or_default()).collect();
-        let mut last = quote(image);
-        for word in rest {
-            last.push(' ');
-            last.push_str(&quote(&word));
-        }
-        lines.push((String::new(), last));
-        lines
+        let pids = |text: &str| text.parse::<u64>().ok().filter(|pids| *pids > 0);
+        made.limits.pids = complaints.read(("l3", "launch-pids", "launch-pids-wrong"), &self.pids, pids);
     }
+}
+
+/// What a container asks for, in the networks it is in now. One that is to take its place has its volumes, also those
+/// without a name of their own.
+fn base_of(view: &ContainerView, edit: bool) -> CreateContainer {
+    let mut request = view.request.clone();
+    let mode = request.network.to_string();
+    let alone = |one: &runtime::request::NetworkAttachment| {
+        *one == runtime::request::NetworkAttachment { network: mode.clone(), ..Default::default() }
+    };
+    request.networks = view.attachments.iter().filter(|one| !alone(one)).cloned().collect();
+    if edit {
+        request.name = Some(view.name.clone());
+        request.mounts.clone_from(&view.mounts);
+        request.volumes_from.clear();
+        request.volumes.clear();
+    }
+    request
 }
 
 /// Docker's names: a letter or digit, then letters, digits, `_`, `.` and `-`.
@@ -420,64 +403,13 @@ fn host_of(text: &str) -> Option<(Option<Ipv4Addr>, Option<u16>, Option<u16>)> {
     Some((ip, Some(first), last))
 }
 
-/// Splits as a shell would: blanks, `'…'`, `"…"` with `\`, `\x`. `None` when a quote stays open. Nothing is expanded.
-pub fn split_line(text: &str) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match letters.next()? {
-                        '\'' => break,
-                        other => word.push(other),
-                    }
-                }
-            }
-            '"' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match letters.next()? {
-                        '"' => break,
-                        '\\' => match letters.next()? {
-                            special @ ('"' | '\\' | '$' | '`') => word.push(special),
-                            other => word.extend(['\\', other]),
-                        },
-                        other => word.push(other),
-                    }
-                }
-            }
-            '\\' => word.get_or_insert_default().push(letters.next()?),
-            blank if blank.is_whitespace() => words.extend(word.take()),
-            other => word.get_or_insert_default().push(other),
-        }
-    }
-    words.extend(word);
-    Some(words)
-}
-
-/// One word for a shell; `\0` is no word at all.
-fn quote(word: &str) -> String {
-    if word == "\0" {
-        return String::new();
-    }
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-/// Words as a line that [`split_line`] takes apart again.
-pub fn shell_line(words: &[String]) -> String {
-    words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeSet;
+
+    use runtime::request::{HealthCheck, NetworkAttachment};
+
+    use super::{super::run_line::RunLine, *};
 
     fn form(text: &str) -> LaunchForm {
         LaunchForm::read(&Fields::parse(text.as_bytes()))
@@ -491,7 +423,8 @@ mod tests {
              &env_name=A&env_value=b+c&env_name=&env_value=&memory=256&memory_unit=MiB&cpus=0%2C5&pids=100&network=none\
              &command=sh+-c+%27echo+hi%27&user=1000&working_dir=%2Fsrv&label_name=team&label_value=web&read_only=on&tty=on",
         );
-        let request = form.request(Texts::default()).expect("a right form");
+        let (request, wrong) = form.parse(Texts::default(), None);
+        assert_eq!(wrong, []);
         assert_eq!(request.name.as_deref(), Some("api"));
         assert_eq!(request.ports.len(), 2, "an empty row is no port");
         assert_eq!(request.ports[0].host_ip, Some(Ipv4Addr::LOCALHOST));
@@ -514,7 +447,7 @@ mod tests {
             "image=&name=-x&port_host=0&port_container=80&port_protocol=tcp&port_host=&port_container=x&port_protocol=tcp\
              &env_name=&env_value=v&memory=1&memory_unit=MiB&cpus=no&pids=0&command=%22open&working_dir=srv",
         );
-        let wrong = form.request(Texts::default()).expect_err("a wrong form");
+        let (_, wrong) = form.parse(Texts::default(), None);
         let fields: Vec<&str> = wrong.iter().map(|wrong| wrong.field.as_str()).collect();
         assert_eq!(fields, ["im", "nm", "ph0", "pc1", "en0", "l1", "l2", "l3", "cm", "wd"]);
     }
@@ -545,21 +478,64 @@ mod tests {
         let mut form = form("image=web&name=w&env_name=A&env_value=it%27s+%24HOME&memory=1&memory_unit=GiB&tty=on");
         form.entrypoint = "sh -c".into();
         form.command = "'echo hi'".into();
-        let line: Vec<String> = form
-            .command_line()
-            .into_iter()
-            .map(|(option, value)| format!("{option} {value}").trim().to_owned())
-            .collect();
-        assert_eq!(line, ["-dit", "--name w", r"-e 'A=it'\''s $HOME'", "-m 1g", "--entrypoint sh", "web -c 'echo hi'"]);
+        let (request, _) = form.parse(Texts::default(), None);
+        let wanted = r"docker run -dt --name w -m 1g -e 'A=it'\''s $HOME' --entrypoint sh web -c 'echo hi'";
+        assert_eq!(RunLine::new(&request).text(), wanted);
+    }
+
+    /// A container that asks for much of what no field says.
+    fn view() -> ContainerView {
+        let place = |network: &str| NetworkAttachment {
+            network: network.into(),
+            aliases: vec!["api".into()],
+            ..NetworkAttachment::default()
+        };
+        let mut view = super::super::containers::samples::container("web", "shop/web:1", "running");
+        view.request = CreateContainer {
+            name: Some("web".into()),
+            image: "shop/web:1".into(),
+            platform: Some("linux/amd64".into()),
+            env: vec!["A=b\nc".into(), "BARE".into(), "EMPTY=".into()],
+            entrypoint: Some(vec![]),
+            command: Some(vec!["sh".into(), "-c".into(), "a\nb".into()]),
+            stdin_once: true,
+            attach_stdout: true,
+            exposed_ports: BTreeSet::from(["9/tcp".parse().unwrap()]),
+            network: NetworkMode::Named("shop".into()),
+            networks: vec![place("shop")],
+            annotations: [("a".to_owned(), "b".to_owned())].into(),
+            health: Some(HealthCheck { test: vec!["CMD".into(), "x y".into()], ..HealthCheck::default() }),
+            links: vec!["db:db".into()],
+            tmpfs: [("/run".to_owned(), "size=1m".to_owned())].into(),
+            labels: [("k".to_owned(), " v ".to_owned())].into(),
+            ..CreateContainer::default()
+        };
+        view.request.limits.memory_bytes = Some((64 << 20) + 5);
+        view.request.limits.cpuset_mems = Some("0".into());
+        view.request.isolation.masked_paths = Some(vec!["/x".into()]);
+        view.attachments = vec![place("shop"), place("back")];
+        view
     }
 
     #[test]
-    fn lines_are_split_as_a_shell_does() {
-        let words = |text: &str| split_line(text).map(|words| words.join("|"));
-        assert_eq!(words(r#"a  'b c' "d \"e\" \n" f\ g ''"#).as_deref(), Some(r#"a|b c|d "e" \n|f g|"#));
-        assert_eq!(words("'open"), None);
-        assert_eq!(words("open\\"), None);
-        let hard = vec!["it's".to_owned(), String::new(), "a b".to_owned(), "ñ;$x".to_owned()];
-        assert_eq!(split_line(&shell_line(&hard)), Some(hard));
+    fn a_container_is_taken_over_whole() {
+        let view = view();
+        let (again, wrong) = LaunchForm::like(&view, false).parse(Texts::default(), Some(&view));
+        assert_eq!(wrong, []);
+        let wanted = CreateContainer { name: None, networks: view.attachments.clone(), ..view.request.clone() };
+        assert_eq!(again, wanted);
+        let (anew, wrong) = LaunchForm::like(&view, true).parse(Texts::default(), Some(&view));
+        assert_eq!((anew.name.as_deref(), wrong), (Some("web"), vec![]));
+        assert_eq!(anew.mounts, view.mounts);
+    }
+
+    #[test]
+    fn what_is_changed_in_the_form_counts() {
+        let view = view();
+        let form = LaunchForm { memory: String::new(), network: "bridge".into(), ..LaunchForm::like(&view, false) };
+        let (again, wrong) = form.parse(Texts::default(), Some(&view));
+        assert_eq!((again.limits.memory_bytes, wrong), (None, vec![]));
+        let names: Vec<&str> = again.networks.iter().map(|one| one.network.as_str()).collect();
+        assert_eq!(names, ["bridge", "back"], "the alias goes with the chosen network");
     }
 }

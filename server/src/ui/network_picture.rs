@@ -135,7 +135,8 @@ impl Picture {
         let width = (column(moored.len()) + 20).max(700);
         let class = |number: usize| ["q1", "q2", "q3", "q4"][number % 4];
         let mut rings = Vec::new();
-        for (across, (_, container)) in moored.iter().enumerate() {
+        // One that doesn't run is nowhere: it has a box, and no ring.
+        for (across, (_, container)) in moored.iter().enumerate().filter(|(_, (_, one))| one.state.is_running()) {
             for (row, network) in shown_networks.iter().enumerate().filter(|(_, network)| is_in(container, network)) {
                 let place = container.endpoints().find(|endpoint| endpoint.network == network.name);
                 let part = place.map_or_else(String::new, |place| format!(".{}", place.ip.octets()[3]));
@@ -239,7 +240,8 @@ mod tests {
         both.attachments.push(NetworkAttachment { network: "back".to_owned(), ..NetworkAttachment::default() });
         let off = container("off", "shop/api:1", "created");
         let picture = Picture::new(t, &[network("bridge"), network("back")], &[off, both]).expect("a picture");
-        assert_eq!((picture.moorings.len(), picture.quays.len(), picture.rings.len()), (2, 2, 3));
+        assert_eq!((picture.moorings.len(), picture.quays.len(), picture.rings.len()), (2, 2, 2));
+        assert!(picture.rings.iter().all(|ring| ring.x == picture.moorings[0].x), "one that doesn't run is not moored");
         assert_eq!(picture.moorings[0].ports, "8081");
         assert_eq!(picture.rings[0].part, ".2");
         let text = picture.render().expect("drawn");

@@ -230,6 +230,7 @@ pub(in crate::docker) mod tests {
                 network: "bridge".to_owned(),
                 ..runtime::request::NetworkAttachment::default()
             }],
+            replaced_by: None,
         }
     }
 

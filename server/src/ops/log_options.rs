@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use regex::Regex;
-use runtime::request::{CreateContainer, LogDriver, LogLimits};
+use runtime::{
+    error::{Error, Result},
+    request::{CreateContainer, LogDriver, LogLimits},
+};
 
-use super::{missing, said};
-use crate::docker::{
-    error::{Failure, Result},
-    log_details::{CHOICES, PATTERNS, Tag},
-    model::create::LogConfig,
-    phrase,
+use super::{
+    log_tag::{CHOICES, PATTERNS, Tag},
+    spelled,
 };
 
 /// Docker's limits of the driver `local`.
@@ -18,12 +18,13 @@ const LOCAL: LogLimits = LogLimits { segment_bytes: 20 << 20, segments: 5 };
 
 type Options = BTreeMap<String, String>;
 
-/// Takes what was asked for over into the request.
-pub(super) fn keep(made: &mut CreateContainer, config: LogConfig) -> Result<()> {
-    let options = config.config.unwrap_or_default();
-    let asked = said(config.kind);
-    let driver = match asked.as_deref() {
-        None | Some("json-file") => LogDriver::JsonFile,
+/// Takes what was asked for over into the request: a driver by Docker's name, and its options.
+///
+/// # Errors
+/// In Docker's words, a driver or option that isn't there or makes no sense.
+pub fn keep(made: &mut CreateContainer, asked: Option<&str>, options: Options) -> Result<()> {
+    let driver = match asked {
+        None | Some("" | "json-file") => LogDriver::JsonFile,
         Some("local") => LogDriver::Local,
         Some("none") => LogDriver::None,
         Some(driver) => return Err(missing(&format!("the log driver {driver:?}"))),
@@ -37,19 +38,23 @@ pub(super) fn keep(made: &mut CreateContainer, config: LogConfig) -> Result<()> 
     Ok(())
 }
 
+fn missing(what: &str) -> Error {
+    Error::unsupported(format!("Darsena does not support {what} yet"))
+}
+
 /// Refuses options that the driver does not have, in Docker's words.
 fn known(driver: LogDriver, options: &Options) -> Result<()> {
     let mode = options.get("mode").map_or("", String::as_str);
     if !["", "blocking", "non-blocking"].contains(&mode) {
-        return Err(Failure::invalid(format!("logger: logging mode not supported: {mode}")));
+        return Err(Error::invalid(format!("logger: logging mode not supported: {mode}")));
     }
     if let Some(size) = options.get("max-buffer-size") {
         if mode != "non-blocking" {
             let text = "logger: max-buffer-size option is only supported with 'mode=non-blocking'";
-            return Err(Failure::invalid(text));
+            return Err(Error::invalid(text));
         }
-        if phrase::bytes(size).is_none() {
-            return Err(Failure::invalid(format!("error parsing option max-buffer-size: invalid size: '{size}'")));
+        if spelled::bytes(size).is_none() {
+            return Err(Error::invalid(format!("error parsing option max-buffer-size: invalid size: '{size}'")));
         }
     }
     let limits = ["max-size", "max-file", "compress", "mode", "max-buffer-size", "tag"];
@@ -59,7 +64,7 @@ fn known(driver: LogDriver, options: &Options) -> Result<()> {
             LogDriver::JsonFile => "json-file log driver",
             _ => "log driver local",
         };
-        return Err(Failure::invalid(format!("unknown log opt '{name}' for {of}")));
+        return Err(Error::invalid(format!("unknown log opt '{name}' for {of}")));
     }
     if mode == "non-blocking" {
         return Err(missing("log options that let output be dropped (mode=non-blocking)"));
@@ -67,8 +72,8 @@ fn known(driver: LogDriver, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn wrong(text: impl std::fmt::Display) -> Failure {
-    Failure::invalid(format!("failed to initialize logging driver: {text}"))
+fn wrong(text: impl std::fmt::Display) -> Error {
+    Error::invalid(format!("failed to initialize logging driver: {text}"))
 }
 
 /// How much is kept.
@@ -79,7 +84,7 @@ fn limits(driver: LogDriver, options: &Options) -> Result<LogLimits> {
     };
     let size = options.get("max-size").map(|text| match text.as_str() {
         "-1" => Ok(u64::MAX),
-        _ => phrase::bytes(text).ok_or_else(|| wrong_value("max-size", text, &format!("invalid size: '{text}'"))),
+        _ => spelled::bytes(text).ok_or_else(|| wrong_value("max-size", text, &format!("invalid size: '{text}'"))),
     });
     let size = size.transpose()?;
     if size == Some(0) {
@@ -142,7 +147,7 @@ mod tests {
     fn kept(kind: &str, options: &[(&str, &str)]) -> Result<CreateContainer> {
         let config = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut made = CreateContainer::default();
-        keep(&mut made, LogConfig { kind: Some(kind.to_owned()), config: Some(config) })?;
+        keep(&mut made, Some(kind), config)?;
         Ok(made)
     }
 
