@@ -329,7 +329,7 @@ launch-ports = Ports
 launch-host-port = Host port
 launch-container-port = Container port
 launch-protocol = Protocol
-launch-ports-hint = Leave the host port empty to get a free one, or write 8000-8010 to get one of these; 127.0.0.1:8081 listens on this host only.
+launch-ports-hint = Leave the host port empty to get a free one, or write 8000-8010 to get one of these; 127.0.0.1:8081 or [::1]:8081 listens on this host only.
 launch-port-wrong = A port is a number from 1 to 65535.
 launch-add-port = Add a port
 launch-remove-port = Remove port { $port }
@@ -1312,3 +1312,18 @@ launch-network-host = host: the host's own network, without rights over it
 
 # Log drivers
 logs-not-kept = This container keeps no log: its log driver is none.
+
+# IPv6, macvlan
+networks-ipv6 = Addresses of IPv6 too
+networks-range6 = Range of IPv6
+networks-range6-hint = Chosen for you when empty.
+networks-gateway6 = Gateway of IPv6
+networks-handed-out6 = Handed out of IPv6
+networks-ip6 = Address of IPv6
+networks-ip6-wrong = That is not an IPv6 address.
+networks-parent = Interface of the host
+networks-mode = Mode of macvlan
+networks-driver-bridge = bridge: behind this host
+networks-driver-macvlan = macvlan: on the LAN of an interface
+networks-driver-hint = With macvlan, containers are on the host's LAN with all their ports, past its firewall.
+networks-reach-lan = yes, on the LAN itself

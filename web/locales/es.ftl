@@ -329,7 +329,7 @@ launch-ports = Puertos
 launch-host-port = Puerto del anfitrión
 launch-container-port = Puerto del contenedor
 launch-protocol = Protocolo
-launch-ports-hint = Deje vacío el puerto del anfitrión para obtener uno libre, o escriba 8000-8010 para obtener uno de estos; 127.0.0.1:8081 escucha solo en este anfitrión.
+launch-ports-hint = Deje vacío el puerto del anfitrión para obtener uno libre, o escriba 8000-8010 para obtener uno de estos; 127.0.0.1:8081 o [::1]:8081 escucha solo en este anfitrión.
 launch-port-wrong = Un puerto es un número de 1 a 65535.
 launch-add-port = Añadir un puerto
 launch-remove-port = Quitar el puerto { $port }
@@ -1312,3 +1312,18 @@ launch-network-host = host: la red del anfitrión, sin derechos sobre ella
 
 # Log drivers
 logs-not-kept = Este contenedor no guarda registro: su controlador de registro es none.
+
+# IPv6, macvlan
+networks-ipv6 = También direcciones IPv6
+networks-range6 = Rango IPv6
+networks-range6-hint = Si se deja vacío, se elige por usted.
+networks-gateway6 = Puerta de enlace IPv6
+networks-handed-out6 = Se reparte de IPv6
+networks-ip6 = Dirección IPv6
+networks-ip6-wrong = Eso no es una dirección IPv6.
+networks-parent = Interfaz del anfitrión
+networks-mode = Modo de macvlan
+networks-driver-bridge = bridge: detrás de este anfitrión
+networks-driver-macvlan = macvlan: en la LAN de una interfaz
+networks-driver-hint = Con macvlan, los contenedores están en la LAN del anfitrión con todos sus puertos, fuera de su cortafuegos.
+networks-reach-lan = sí, en la propia LAN
