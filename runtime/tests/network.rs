@@ -758,8 +758,9 @@ fn a_network_of_both_versions_is_reached_and_reaches_as_one_of_ipv4() {
         run("nft", "flush ruleset");
         eventually("the table is back", || ruleset().contains("any_ports6"));
         assert_eq!(inside(&lab.neighbour, || tcp(HOST_6, 8080)), "web 2001:db8::7");
+        drop(web.proxy);
         network.detach(&web.id).expect("detached");
-        inside(&lab.neighbour, || closed(HOST_6, 8080));
+        inside(&lab.neighbour, || eventually("it is closed", || ask_tcp((HOST_6, 8080), false).is_err()));
     });
 }
 
