@@ -11,6 +11,7 @@ mod escape;
 mod exec;
 mod health;
 mod images;
+mod ipv6;
 mod isolation;
 mod life;
 mod limits;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     let suite = networks::tests(suite);
     let suite = names::tests(suite);
     let suite = network::tests(suite);
+    let suite = ipv6::tests(suite);
     let suite = volumes::tests(suite);
     let suite = mounts::tests(suite);
     let suite = escape::tests(suite);

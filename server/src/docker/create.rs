@@ -331,7 +331,7 @@ mod tests {
             [
                 PortBinding {
                     container: port,
-                    host_ip: Some(Ipv4Addr::LOCALHOST),
+                    host_ip: Some(Ipv4Addr::LOCALHOST.into()),
                     host_port: Some(8080),
                     host_port_end: None
                 },
