@@ -1,16 +1,17 @@
 //! Who is called what in a network: the file that the engine writes and the resolvers read. Pure.
 //!
-//! The first line is the network's name, each other one an address and its names, the first of them the container's own:
+//! The first line is the network's name, each other one an address and its names, the first of them the container's own. A
+//! container with an address of IPv6 has two lines:
 //!
 //! ```text
 //! shop
 //! 172.18.0.2 web api 3f2a9c5d1e7b
 //! ```
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// The file's text.
-pub fn write<'a>(network: &str, members: impl Iterator<Item = (Ipv4Addr, &'a [String])>) -> String {
+pub fn write<'a>(network: &str, members: impl Iterator<Item = (IpAddr, &'a [String])>) -> String {
     let mut text = format!("{network}\n");
     for (address, names) in members {
         text.push_str(&address.to_string());
@@ -28,7 +29,7 @@ pub fn write<'a>(network: &str, members: impl Iterator<Item = (Ipv4Addr, &'a [St
 pub struct Names {
     /// The network's name.
     pub network: String,
-    members: Vec<(Ipv4Addr, Vec<String>)>,
+    members: Vec<(IpAddr, Vec<String>)>,
 }
 
 impl Names {
@@ -44,7 +45,7 @@ impl Names {
     }
 
     /// The addresses of a name, which may carry the network's name behind a dot.
-    pub fn addresses(&self, name: &str) -> Vec<Ipv4Addr> {
+    pub fn addresses(&self, name: &str) -> Vec<IpAddr> {
         let suffix = name.len().checked_sub(self.network.len() + 1);
         let bare = suffix.and_then(|end| {
             let (bare, rest) = (name.get(..end)?, name.get(end..)?);
@@ -56,7 +57,7 @@ impl Names {
     }
 
     /// The name of an address: the container's own, with the network's behind it.
-    pub fn name_of(&self, address: Ipv4Addr) -> Option<String> {
+    pub fn name_of(&self, address: IpAddr) -> Option<String> {
         let (_, names) = self.members.iter().find(|(known, _)| *known == address)?;
         names.first().map(|name| format!("{name}.{}", self.network))
     }
@@ -64,13 +65,15 @@ impl Names {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
     fn names_come_back() {
         let web = ["web".to_owned(), "api".to_owned(), "no name".to_owned()];
         let db = ["db".to_owned(), "api".to_owned()];
-        let (one, two) = (Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 3));
+        let (one, two): (IpAddr, IpAddr) = (Ipv4Addr::new(10, 0, 0, 2).into(), Ipv4Addr::new(10, 0, 0, 3).into());
         let text = write("shop.x", [(one, &web[..]), (two, &db[..])].into_iter());
         assert_eq!(text, "shop.x\n10.0.0.2 web api\n10.0.0.3 db api\n");
         let names = Names::read(&text);
@@ -81,7 +84,7 @@ mod tests {
             assert!(names.addresses(absent).is_empty(), "{absent}");
         }
         assert_eq!(names.name_of(two).as_deref(), Some("db.shop.x"));
-        assert_eq!(names.name_of(Ipv4Addr::LOCALHOST), None);
+        assert_eq!(names.name_of(Ipv4Addr::LOCALHOST.into()), None);
         assert_eq!(Names::read(""), Names::default());
     }
 }

@@ -29,7 +29,7 @@ pub use health::{Health, HealthState, Probe};
 pub use host::{HostCheck, HostInfo, Verdict};
 pub use image::{HistoryView, ImageDefaults, ImageRemoval, ImageSummary, ImageView, LoadedImage, PulledImage, Pushed};
 pub use log::{LogEvent, LogLine, Stream};
-pub use network::{NetworkMember, NetworkView, PrunedNetworks};
+pub use network::{Inet6, NetworkMember, NetworkView, PrunedNetworks};
 pub use progress::{LayerStep, Progress, PushStep};
 pub use stats::{NetworkStats, Stats};
 pub use volume::{ANONYMOUS_LABEL, PrunedVolumes, VolumeView};

@@ -2,10 +2,10 @@
 //! to arrange the surroundings and to look at the result.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::fd::{AsFd as _, AsRawFd as _},
     process::Command,
     thread,
@@ -15,9 +15,9 @@ use std::{
 use nix::sched::{CloneFlags, unshare};
 use runtime::{
     engine::proxy::Proxy,
-    id::ContainerId,
+    id::{ContainerId, NetworkId},
     network::{AttachRequest, Config, Network, Place, Reservation, warnings},
-    request::PortBinding,
+    request::{AddressPool, CreateNetwork, PortBinding},
     sys::netns,
     view::Endpoint,
 };
@@ -110,13 +110,13 @@ impl Lab {
         let request = AttachRequest { container: &id, name, netns: netns.as_fd(), ports, place: Place::default() };
         let (endpoint, reservations) = network.attach(&request).expect("attached");
         serve(&netns, name);
-        let proxy = self.proxy(reservations, &endpoint);
+        let proxy = self.proxy(reservations);
         Container { id, netns, endpoint, proxy }
     }
 
-    fn proxy(&self, reservations: Vec<Reservation>, endpoint: &Endpoint) -> Proxy {
+    fn proxy(&self, reservations: Vec<Reservation>) -> Proxy {
         let _entered = self.runtime.enter();
-        Proxy::start(reservations, endpoint.ip).expect("a proxy")
+        Proxy::start(reservations).expect("a proxy")
     }
 }
 
@@ -160,8 +160,8 @@ fn patience(wanted: bool) -> Duration {
     if wanted { Duration::from_secs(10) } else { Duration::from_millis(300) }
 }
 
-fn ask_tcp(address: (Ipv4Addr, u16), wanted: bool) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::from(address), patience(wanted))?;
+fn ask_tcp(address: (impl Into<IpAddr>, u16), wanted: bool) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::new(address.0.into(), address.1), patience(wanted))?;
     stream.set_read_timeout(Some(patience(wanted)))?;
     let mut buffer = [0; 64];
     match stream.read(&mut buffer)? {
@@ -170,8 +170,9 @@ fn ask_tcp(address: (Ipv4Addr, u16), wanted: bool) -> io::Result<String> {
     }
 }
 
-fn ask_udp(address: (Ipv4Addr, u16), wanted: bool) -> io::Result<String> {
-    let socket = UdpSocket::bind("0.0.0.0:0")?;
+fn ask_udp(address: (impl Into<IpAddr>, u16), wanted: bool) -> io::Result<String> {
+    let address = SocketAddr::new(address.0.into(), address.1);
+    let socket = UdpSocket::bind(if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
     socket.set_read_timeout(Some(patience(wanted)))?;
     socket.connect(address)?;
     socket.send(b"?")?;
@@ -180,15 +181,21 @@ fn ask_udp(address: (Ipv4Addr, u16), wanted: bool) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&buffer[..len]).into_owned())
 }
 
-fn tcp(address: Ipv4Addr, port: u16) -> String {
+fn tcp(address: impl Into<IpAddr>, port: u16) -> String {
+    let address = address.into();
+
     ask_tcp((address, port), true).unwrap_or_else(|error| panic!("{address}:{port}/tcp: {error}"))
 }
 
-fn udp(address: Ipv4Addr, port: u16) -> String {
+fn udp(address: impl Into<IpAddr>, port: u16) -> String {
+    let address = address.into();
+
     ask_udp((address, port), true).unwrap_or_else(|error| panic!("{address}:{port}/udp: {error}"))
 }
 
-fn closed(address: Ipv4Addr, port: u16) {
+fn closed(address: impl Into<IpAddr>, port: u16) {
+    let address = address.into();
+
     for answer in [ask_tcp((address, port), false), ask_udp((address, port), false)] {
         assert!(answer.is_err(), "{address}:{port} answers {answer:?}");
     }
@@ -197,7 +204,7 @@ fn closed(address: Ipv4Addr, port: u16) {
 fn publish(host_ip: impl Into<Option<Ipv4Addr>>, host_port: impl Into<Option<u16>>, container: &str) -> PortBinding {
     PortBinding {
         container: container.parse().expect("a port"),
-        host_ip: host_ip.into(),
+        host_ip: host_ip.into().map(IpAddr::from),
         host_port: host_port.into(),
         host_port_end: None,
     }
@@ -359,7 +366,7 @@ fn a_taken_port_is_refused_and_nothing_is_left() {
     in_lab(|lab| {
         let network = lab.open();
         let web = lab.start(&network, "web", &[publish(None, 8080, "80"), publish(None, None, "81")]);
-        let chosen = web.endpoint.ports[1].host_port;
+        let chosen = web.endpoint.ports.last().expect("ports").host_port;
         assert_ne!(chosen, 0);
         assert_eq!(inside(&lab.neighbour, || tcp(HOST, chosen)), "web 192.0.2.7");
         let foreign = TcpListener::bind("0.0.0.0:9090").expect("a server");
@@ -513,16 +520,17 @@ fn after_a_crash_what_runs_goes_on_and_the_rest_is_swept() {
         // The proxy's listener is gone when its task has ended.
         let mut reservations = network.readopt(&id, &endpoint).expect("adopted");
         eventually("the ports are held again", || {
-            reservations.len() == 2 || {
-                TcpListener::bind("0.0.0.0:8080").is_ok() && TcpListener::bind("127.0.0.1:8081").is_ok()
+            reservations.len() == 3 || {
+                let free = |address| TcpListener::bind(address).is_ok();
+                free("[::]:8080") && free("127.0.0.1:8081")
             }
         });
-        if reservations.len() < 2 {
+        if reservations.len() < 3 {
             drop(reservations);
             reservations = network.readopt(&id, &endpoint).expect("adopted");
         }
-        assert_eq!(reservations.len(), 2);
-        let proxy = lab.proxy(reservations, &endpoint);
+        assert_eq!(reservations.len(), 3);
+        let proxy = lab.proxy(reservations);
         assert_eq!(container_links(), [endpoint.host_interface.as_str()]);
         assert!(!ruleset().contains("9090"), "{}", ruleset());
         assert_eq!(tcp(LOCALHOST, 8080), "live 172.30.0.1");
@@ -655,4 +663,249 @@ fn a_udp_client_that_never_pauses_follows_the_port() {
             eventually("nobody there again", || ask().is_empty());
         }
     });
+}
+
+const HOST_6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+const NEIGHBOUR_6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7);
+const GATEWAY_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1);
+const LOCALHOST_6: Ipv6Addr = Ipv6Addr::LOCALHOST;
+
+/// The host and its neighbour have IPv6 too; the neighbour takes the host for its way to everything.
+fn give_ipv6(lab: &Lab) {
+    run("ip", "addr add 2001:db8::1/64 dev lan0 nodad");
+    inside(&lab.neighbour, || {
+        run("ip", "addr add 2001:db8::7/64 dev peer0 nodad");
+        run("ip", "route add default via 2001:db8::1");
+    });
+}
+
+fn make(network: &Network, name: &str, subnet: &str, internal: bool) -> NetworkId {
+    let pool = AddressPool { subnet: Some(subnet.to_owned()), ..AddressPool::default() };
+    let pools = if subnet.is_empty() { Vec::new() } else { vec![pool] };
+    let request = CreateNetwork { name: name.to_owned(), ipv6: true, internal, pools, ..CreateNetwork::default() };
+    network.create(&request).expect("a network").id
+}
+
+impl Lab {
+    /// Starts a container on a network of IPv6, with servers that listen there.
+    fn start_in(&self, network: &Network, place: Place, name: &'static str, ports: &[PortBinding]) -> Container {
+        let (id, netns) = (ContainerId::random(), namespace());
+        inside(&netns, || run("ip", "link set lo up"));
+        let request = AttachRequest { container: &id, name, netns: netns.as_fd(), ports, place };
+        let (endpoint, reservations) = network.attach(&request).expect("attached");
+        serve(&netns, name);
+        // By IPv6 alone: the other servers have IPv4.
+        let own = endpoint.v6.expect("an address of IPv6").ip;
+        serve_tcp(inside(&netns, || TcpListener::bind((own, 80)).expect("a server")), name);
+        let proxy = self.proxy(reservations);
+        Container { id, netns, endpoint, proxy }
+    }
+}
+
+fn in_network(id: &NetworkId) -> Place {
+    Place { network: Some(id.clone()), ..Place::default() }
+}
+
+fn v6(container: &Container) -> Ipv6Addr {
+    container.endpoint.v6.expect("an address of IPv6").ip
+}
+
+#[test]
+fn a_network_of_both_versions_is_reached_and_reaches_as_one_of_ipv4() {
+    in_lab(|lab| {
+        give_ipv6(lab);
+        let network = lab.open();
+        let id = make(&network, "six", "fd00:1::/64", false);
+        assert_eq!(fs::read_to_string("/proc/sys/net/ipv6/conf/all/forwarding").expect("read").trim(), "1");
+        serve_tcp(inside(&lab.neighbour, || TcpListener::bind((NEIGHBOUR_6, 80)).expect("a server")), "neighbour");
+        serve_tcp(TcpListener::bind((HOST_6, 79)).expect("a server"), "host");
+        let ports = [
+            publish(None, 8080, "80"),
+            PortBinding { host_ip: Some(LOCALHOST_6.into()), ..publish(None, 8081, "80") },
+            PortBinding { host_ip: Some(HOST_6.into()), ..publish(None, 8082, "80") },
+        ];
+        let web = lab.start_in(&network, in_network(&id), "web", &ports);
+        let other = lab.start_in(&network, in_network(&id), "other", &[]);
+        assert_eq!((v6(&web).to_string(), v6(&other).to_string()), ("fd00:1::2".to_owned(), "fd00:1::3".to_owned()));
+        assert_eq!(web.endpoint.v6.map(|v6| (v6.prefix_len, v6.gateway)), Some((64, GATEWAY_6)));
+        let routes = inside(&web.netns, || run("ip", "-6 route"));
+        assert!(routes.contains("default via fd00:1::1 dev eth0"), "{routes}");
+        inside(&web.netns, || {
+            assert_eq!(tcp(v6(&other), 80), "other fd00:1::2");
+            assert_eq!(tcp(HOST_6, 79), "host fd00:1::2");
+            assert_eq!(tcp(NEIGHBOUR_6, 80), "neighbour 2001:db8::1", "masqueraded");
+        });
+        inside(&lab.neighbour, || {
+            assert_eq!(tcp(HOST_6, 8080), "web 2001:db8::7", "the source is kept");
+            assert_eq!(tcp(HOST_6, 8082), "web 2001:db8::7");
+            assert_eq!(tcp(HOST, 8080), "web 192.0.2.7", "by IPv4 as well");
+            closed(HOST_6, 8081);
+            for port in [80, 53, 8080] {
+                closed(v6(&web), port);
+            }
+            closed(GATEWAY_6, 8080);
+        });
+        assert_eq!(tcp(HOST_6, 8080), "web 2001:db8::1");
+        assert_eq!(tcp(LOCALHOST_6, 8080), "web fd00:1::1", "by the proxy");
+        assert_eq!(tcp(LOCALHOST_6, 8081), "web fd00:1::1", "by the proxy");
+        for container in [&web, &other] {
+            inside(&container.netns, || {
+                assert_eq!(tcp(HOST_6, 8080), "web fd00:1::1", "hairpin");
+                assert_eq!(tcp(GATEWAY_6, 8080), "web fd00:1::1", "hairpin");
+            });
+        }
+        // Another's rules are put back with ours.
+        run("nft", "flush ruleset");
+        eventually("the table is back", || ruleset().contains("any_ports6"));
+        assert_eq!(inside(&lab.neighbour, || tcp(HOST_6, 8080)), "web 2001:db8::7");
+        drop(web.proxy);
+        network.detach(&web.id).expect("detached");
+        inside(&lab.neighbour, || eventually("it is closed", || ask_tcp((HOST_6, 8080), false).is_err()));
+    });
+}
+
+#[test]
+fn networks_of_ipv6_are_kept_apart_and_an_internal_one_in() {
+    in_lab(|lab| {
+        give_ipv6(lab);
+        let network = lab.open();
+        let (a, b, vault) = (
+            make(&network, "a", "", false),
+            make(&network, "b", "", false),
+            make(&network, "vault", "fd00:9::/64", true),
+        );
+        serve_tcp(inside(&lab.neighbour, || TcpListener::bind((NEIGHBOUR_6, 80)).expect("a server")), "neighbour");
+        let one = lab.start_in(&network, in_network(&a), "one", &[]);
+        let two = lab.start_in(&network, in_network(&b), "two", &[]);
+        let (kept, near) = (
+            lab.start_in(&network, in_network(&vault), "kept", &[]),
+            lab.start_in(&network, in_network(&vault), "near", &[]),
+        );
+        assert_eq!((v6(&one).segments()[0] >> 8, v6(&one) == v6(&two)), (0xfd, false), "chosen of the engine's own");
+        inside(&one.netns, || {
+            closed(v6(&two), 80);
+            closed(v6(&kept), 80);
+            assert_eq!(tcp(NEIGHBOUR_6, 80), "neighbour 2001:db8::1");
+            // It lies about who it is.
+            run("ip", "addr add 2001:db8:9::9/128 dev eth0 nodad");
+            run("ip", &format!("-6 route replace 2001:db8::7 via {} src 2001:db8:9::9", gateway6(&one)));
+        });
+        run("ip", "-6 route add 2001:db8:9::9 via 2001:db8::7");
+        inside(&one.netns, || closed(NEIGHBOUR_6, 80));
+        inside(&kept.netns, || {
+            assert_eq!(tcp(v6(&near), 80), format!("near {}", v6(&kept)));
+            assert!(!run("ip", "-6 route").contains("default"), "no way out");
+            run("ip", "-6 route add default via fd00:9::1");
+            closed(NEIGHBOUR_6, 80);
+            closed(v6(&one), 80);
+        });
+    });
+}
+
+fn gateway6(container: &Container) -> Ipv6Addr {
+    container.endpoint.v6.expect("an address of IPv6").gateway
+}
+
+#[test]
+fn ports_of_ipv6_lead_to_a_container_without_it() {
+    in_lab(|lab| {
+        give_ipv6(lab);
+        let network = lab.open();
+        let ports = [
+            publish(None, 8080, "80"),
+            publish(None, 5353, "53/udp"),
+            PortBinding { host_ip: Some(LOCALHOST_6.into()), ..publish(None, 8081, "80") },
+            PortBinding { host_ip: Some(Ipv4Addr::UNSPECIFIED.into()), ..publish(None, 8083, "80") },
+        ];
+        let web = lab.start(&network, "web", &ports);
+        assert!(inside(&web.netns, || run("ip", "-6 route")).is_empty(), "nothing of IPv6 inside");
+        inside(&lab.neighbour, || {
+            assert_eq!(tcp(HOST_6, 8080), "web 172.30.0.1", "by the proxy");
+            assert_eq!(udp(HOST_6, 5353), "web 172.30.0.1", "by the proxy");
+            closed(HOST_6, 8081);
+            closed(HOST_6, 8083);
+            assert_eq!(tcp(HOST, 8083), "web 192.0.2.7");
+        });
+        assert_eq!(tcp(LOCALHOST_6, 8080), "web 172.30.0.1");
+        assert_eq!(tcp(LOCALHOST_6, 8081), "web 172.30.0.1");
+        // Both or none: who holds one of the two has the port.
+        let foreign = TcpListener::bind((LOCALHOST_6, 9090)).expect("a server");
+        let id = ContainerId::random();
+        let (netns, asked) = (namespace(), [publish(None, 9090, "80")]);
+        let request = AttachRequest {
+            container: &id,
+            name: "late",
+            netns: netns.as_fd(),
+            ports: &asked,
+            place: Place::default(),
+        };
+        let error = network.attach(&request).expect_err("refused").to_string();
+        assert!(error.contains("[::]:9090:172.30.0.3:80/tcp: address already in use"), "{error}");
+        drop(foreign);
+        drop(TcpListener::bind(("0.0.0.0", 9090)).expect("the port of IPv4 is free again"));
+    });
+}
+
+#[test]
+fn a_macvlan_is_on_the_lan_itself() {
+    in_lab(|lab| {
+        let network = lab.open();
+        let options = |parent: &str| [("parent".to_owned(), parent.to_owned())].into();
+        let pool = AddressPool {
+            subnet: Some("192.0.2.0/24".to_owned()),
+            gateway: Some("192.0.2.7".to_owned()),
+            ip_range: Some("192.0.2.64/26".to_owned()),
+            ..AddressPool::default()
+        };
+        let request = |name: &str, parent: &str| CreateNetwork {
+            name: name.to_owned(),
+            driver: "macvlan".to_owned(),
+            options: options(parent),
+            pools: vec![pool.clone()],
+            ..CreateNetwork::default()
+        };
+        let error = network.create(&request("lan", "nope0")).expect_err("no such link").to_string();
+        assert!(error.contains("the macvlan parent interface nope0 was not found"), "{error}");
+        let made = network.create(&request("lan", "lan0")).expect("a network");
+        let error = network.create(&request("two", "lan0")).expect_err("taken").to_string();
+        assert_eq!(error, "network lan is already using parent interface lan0");
+        serve_tcp(inside(&lab.neighbour, || TcpListener::bind("0.0.0.0:80").expect("a server")), "neighbour");
+        let web = lab.start_macvlan(&network, &made.id, "web");
+        let other = lab.start_macvlan(&network, &made.id, "other");
+        assert_eq!((web.endpoint.ip, &*web.endpoint.host_interface), (Ipv4Addr::new(192, 0, 2, 64), ""));
+        inside(&web.netns, || {
+            assert_eq!(tcp(NEIGHBOUR, 80), "neighbour 192.0.2.64", "with its own address");
+            assert_eq!(tcp(other.endpoint.ip, 80), "other 192.0.2.64");
+        });
+        inside(&lab.neighbour, || assert_eq!(tcp(web.endpoint.ip, 80), "web 192.0.2.7"));
+        let id = network.remove(&made.id).expect_err("it is used").to_string();
+        assert!(id.contains("has active endpoints"), "{id}");
+        // It leaves: within the namespace that stays there is nothing of it.
+        network.disconnect(&web.id, &made.id, Some(web.netns.as_fd())).expect("disconnected");
+        assert!(!inside(&web.netns, || run("ip", "-o link")).contains("eth0"));
+        network.detach(&other.id).expect("detached");
+        network.remove(&made.id).expect("removed");
+        assert!(run("ip", "-o link").contains("lan0"), "the host's own link stays");
+        // Without a link of the host's: one of the engine's own.
+        let alone = CreateNetwork { internal: true, options: BTreeMap::new(), ..request("alone", "") };
+        let made = match network.create(&alone) {
+            Err(error) => return assert!(error.to_string().contains("of the kind dummy"), "{error}"),
+            Ok(made) => made,
+        };
+        let dummy = format!("dm-{}", &made.id.as_str()[..11]);
+        assert!(run("ip", "-o link").contains(&dummy));
+        network.remove(&made.id).expect("removed");
+        assert!(!run("ip", "-o link").contains(&dummy));
+    });
+}
+
+impl Lab {
+    fn start_macvlan(&self, network: &Network, id: &NetworkId, name: &'static str) -> Container {
+        let (container, netns) = (ContainerId::random(), namespace());
+        let place = in_network(id);
+        let request = AttachRequest { container: &container, name, netns: netns.as_fd(), ports: &[], place };
+        let (endpoint, reservations) = network.attach(&request).expect("attached");
+        serve(&netns, name);
+        Container { id: container, netns, endpoint, proxy: self.proxy(reservations) }
+    }
 }

@@ -12,6 +12,7 @@ mod registry;
 mod router;
 mod serve;
 mod ui;
+mod unread;
 mod welcome;
 
 use std::{

@@ -9,6 +9,8 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
+use crate::unread;
+
 /// Connections at once; more wait in the kernel's queue.
 const CONNECTIONS: usize = 1024;
 /// Longest time until a request's head is here; ends connections that only trickle.
@@ -77,7 +79,7 @@ async fn answer(
     peer: SocketAddr,
     request: hyper::Request<Incoming>,
 ) -> Result<axum::response::Response, std::convert::Infallible> {
-    let mut request = request.map(axum::body::Body::new);
+    let mut request = unread::read_on(request);
     request.extensions_mut().insert(ConnectInfo(peer));
     router.oneshot(request).await
 }

@@ -8,12 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::Darsena;
+use harness::{Api, Darsena};
 use nix::unistd::syncfs;
 use tar::Builder;
 
 use super::{
-    api::Api,
     figures::{absolute, line, no_dockerd, title},
     made::header,
     settle, start,

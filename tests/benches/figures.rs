@@ -47,3 +47,21 @@ fn row(name: &str, values: &[Duration]) -> String {
     let ms = |part| quantile(values, part).as_secs_f64() * 1e3;
     format!("{name:<54} {:>9.2} {:>10.2} {:>9.2}", ms(0.0), ms(0.5), ms(0.95))
 }
+
+/// This many, or the part of them that `DARSENA_BENCH_PART` asks for (10: a tenth), at least one.
+pub fn some(many: usize) -> usize {
+    let part = std::env::var("DARSENA_BENCH_PART").ok().and_then(|part| part.parse().ok()).unwrap_or(1);
+    (many / part).max(1)
+}
+
+/// MiB a second, for values that each are the time of `bytes`: the best, the median, and the median's part of `floor`'s.
+pub fn rate(name: &str, bytes: usize, values: &[Duration], floor: &[Duration]) {
+    let mib = |part| (bytes >> 10) as f64 / 1024.0 / quantile(values, part).as_secs_f64();
+    let ratio = quantile(floor, 0.5).as_secs_f64() / quantile(values, 0.5).as_secs_f64();
+    println!("{name:<54} {:>9.0} {:>10.0} {ratio:>16.2}", mib(0.0), mib(0.5));
+}
+
+/// Head of a table of [`rate`]s.
+pub fn rates(text: &str) {
+    println!("\n{text} (load {})\n{:<54} {:>9} {:>10} {:>16}", load(), "", "best", "median", "of the floor");
+}

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use harness::Darsena;
+use harness::{Api, Darsena};
 use regex::Regex;
 
 use super::{
-    api::Api,
     figures::{absolute, title},
     start::load_busybox,
 };

@@ -5,14 +5,13 @@
 
 use std::{fs::File, path::Path, time::Instant};
 
-use harness::Darsena;
+use harness::{Api, Darsena};
 use nix::unistd::syncfs;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tar::Builder;
 
 use super::{
-    api::Api,
     figures::{line, title},
     made::{self, Layer, header, hex},
     pipeline::unpack,

@@ -1,7 +1,8 @@
 //! The benches: how far from the floor. They print ratios and never fail for a time.
 //!
 //! ```text
-//! cargo build --release && cargo bench -p tests [start] [exec] [load] [list] [pull] [build] [memory]
+//! cargo build --release && cargo bench -p tests [start] [crowd] [stop] [exec] [logs] [network] [weight] [list] [load] [pull]
+//!     [build] [memory]
 //! ```
 //!
 //! Each runs the release `darsena` in namespaces of its own, with a data root below `DARSENA_TESTS_DIR` (`/var/tmp`).
@@ -9,17 +10,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench that meets the unexpected fails")]
 
-mod api;
 mod build;
+mod crowd;
 mod exec;
 mod figures;
 mod list;
 mod load;
+mod logs;
 mod made;
 mod memory;
+mod network;
 mod pipeline;
 mod pull;
 mod start;
+mod stop;
+mod weight;
 
 use std::{fs, process::ExitCode};
 
@@ -39,9 +44,14 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let benches: [(&str, fn()); 7] = [
+    let benches: [(&str, fn()); 12] = [
         ("start", start::run),
+        ("crowd", crowd::run),
+        ("stop", stop::run),
         ("exec", exec::run),
+        ("logs", logs::run),
+        ("network", network::run),
+        ("weight", weight::run),
         ("list", list::run),
         ("load", load::run),
         ("pull", pull::run),

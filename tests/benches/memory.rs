@@ -4,13 +4,12 @@ use std::{io::Write as _, time::Instant};
 
 use flate2::{Compression, write::GzEncoder};
 use harness::{
-    Darsena, Memory, Registry,
+    Api, Darsena, Memory, Registry,
     image::{Blob, digest},
 };
 use tar::Builder;
 
 use super::{
-    api::Api,
     figures::{absolute, no_dockerd, title},
     made::{header, with_manifest},
 };

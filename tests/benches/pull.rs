@@ -11,11 +11,10 @@ use std::{
     time::Instant,
 };
 
-use harness::{Darsena, Registry, image::Blob};
+use harness::{Api, Darsena, Registry, image::Blob};
 use nix::unistd::syncfs;
 
 use super::{
-    api::Api,
     figures::{line, no_dockerd, title},
     made::{self, hex},
     pipeline::unpack,

@@ -8,12 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Darsena, Space, image};
+use harness::{Api, Darsena, Space, image};
 
-use super::{
-    api::Api,
-    figures::{line, title},
-};
+use super::figures::{line, title};
 
 /// Between isolated starts: long enough for the kernel's grace periods to be over.
 const PAUSE: Duration = Duration::from_millis(150);

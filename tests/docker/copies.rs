@@ -4,13 +4,14 @@ use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 
 use harness::{Darsena, Docker, Suite};
 
-use crate::{IMAGE, inspect, remove, start};
+use crate::{IMAGE, inspect, remove, say, start};
 
 pub fn tests(suite: Suite) -> Suite {
     suite
         .test("files_and_folders_are_copied_out", out)
         .test("files_and_folders_are_copied_in", into)
         .test("a_container_that_does_not_run_is_copied_from_and_to", stopped)
+        .test("a_container_that_does_not_run_has_its_volumes_copied_from_and_to", stopped_volumes)
         .test("archives_go_through_standard_streams", streams)
         .test("links_lead_nowhere_out_of_the_rootfs", links)
         .test("owners_are_kept_or_the_container_s", owners)
@@ -108,6 +109,60 @@ fn stopped(darsena: &mut Darsena) {
     assert!(docker.run(&["diff", &id]).ok().contains("C /etc/group"));
     docker.run(&["start", "-a", &id]).ok();
     remove(&docker, &id);
+}
+
+/// What a stopped container has in its volumes and host folders is what `cp` sees and writes.
+fn stopped_volumes(darsena: &mut Darsena) {
+    let docker = darsena.docker();
+    let place = tempfile::tempdir().unwrap();
+    let (host, file, back) = (place.path().join("host"), place.path().join("given"), place.path().join("back"));
+    fs::create_dir(&host).unwrap();
+    fs::write(host.join("there"), "of the host\n").unwrap();
+    fs::write(&file, "for you\n").unwrap();
+    let (given, got) = (file.to_str().unwrap(), back.to_str().unwrap());
+    let bind = format!("{}:/data/host", host.display());
+    let read_only = format!("{}:/ro:ro", host.display());
+    let options = ["-v", "copied:/data", "-v", &bind, "-v", &read_only, "--tmpfs", "/tmp", "--read-only"];
+    let create: Vec<&str> =
+        ["create"].iter().chain(&options).chain(&[IMAGE, "cat", "/data/given", "/data/host/mine"]).copied().collect();
+    let id = docker.run(&create).ok();
+    // Written into the volume before it ever ran, by its own root, and not into what the volume covers.
+    docker.run(&["cp", given, &format!("{id}:/data/given")]).ok();
+    docker.run(&["cp", given, &format!("{id}:/data/host/mine")]).ok();
+    assert_eq!(text(&host.join("mine")), "for you\n");
+    docker.run(&["cp", &format!("{id}:/data/host/there"), got]).ok();
+    assert_eq!(text(&back), "of the host\n");
+    docker.run(&["cp", &format!("{id}:/ro/there"), got]).ok();
+    assert!(docker.run(&["cp", given, &format!("{id}:/ro/no")]).fails().contains("mounted volume is marked read-only"));
+    assert!(docker.run(&["cp", given, &format!("{id}:/no")]).fails().contains("container rootfs is marked read-only"));
+    assert_eq!(docker.run(&["start", "-a", &id]).ok(), "for you\nfor you");
+    docker.run(&["cp", &format!("{id}:/data/given"), got]).ok();
+    assert_eq!(text(&back), "for you\n");
+    assert_eq!(say(&docker, &["-v", "copied:/v"], "stat -c %u:%g /v/given"), "0:0");
+    remove(&docker, &id);
+    // With driver options it is mounted for the while; a subpath is all that is seen.
+    docker
+        .run(&[
+            "volume",
+            "create",
+            "-o",
+            "type=none",
+            "-o",
+            "o=bind",
+            "-o",
+            &format!("device={}", host.display()),
+            "opt",
+        ])
+        .ok();
+    fs::create_dir(host.join("sub")).unwrap();
+    let mounts = ["--mount", "type=volume,src=opt,dst=/o,volume-subpath=sub"];
+    let id = docker.run(&["create", mounts[0], mounts[1], IMAGE, "true"]).ok();
+    docker.run(&["cp", given, &format!("{id}:/o/below")]).ok();
+    assert_eq!(text(&host.join("sub/below")), "for you\n");
+    let mounted = darsena.space().mounts();
+    assert!(!mounted.contains("volumes/opt"), "{mounted}");
+    remove(&docker, &id);
+    docker.run(&["volume", "rm", "copied", "opt"]).ok();
 }
 
 fn streams(darsena: &mut Darsena) {

@@ -2,14 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
+mod absent;
 mod archives;
 mod build;
-mod clients;
+mod compose;
 mod copies;
 mod escape;
 mod exec;
 mod health;
 mod images;
+mod ipv6;
 mod isolation;
 mod life;
 mod limits;
@@ -52,10 +54,12 @@ fn main() -> ExitCode {
     let suite = networks::tests(suite);
     let suite = names::tests(suite);
     let suite = network::tests(suite);
+    let suite = ipv6::tests(suite);
     let suite = volumes::tests(suite);
     let suite = mounts::tests(suite);
     let suite = escape::tests(suite);
-    let suite = clients::tests(suite);
+    let suite = compose::tests(suite);
+    let suite = absent::tests(suite);
     stress::tests(suite).run()
 }
 

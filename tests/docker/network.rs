@@ -31,6 +31,11 @@ fn get(darsena: &Darsena, neighbour: bool, address: &str) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// What `port` says of one on all addresses.
+fn both(before: &str, port: &str) -> String {
+    format!("{before}0.0.0.0:{port}\n{before}[::]:{port}")
+}
+
 fn until_served(darsena: &Darsena, address: &str) {
     wait::eventually("the container's web server answers", || get(darsena, false, address));
 }
@@ -112,7 +117,7 @@ fn range(darsena: &mut Darsena) {
     let foreign = darsena.space().inside(|| async { TcpListener::bind("0.0.0.0:8101").unwrap() });
     publish("range2", &["8100-8102:80"]).ok();
     for (name, port) in [("range1", "8100"), ("range2", "8102")] {
-        assert_eq!(docker.run(&["port", name]).ok(), format!("80/tcp -> 0.0.0.0:{port}"));
+        assert_eq!(docker.run(&["port", name]).ok(), both("80/tcp -> ", port));
         until_served(darsena, &format!("http://127.0.0.1:{port}/"));
     }
     assert_eq!(inspect(&docker, "range1", "{{(index .HostConfig.PortBindings \"80/tcp\" 0).HostPort}}"), "8100-8102");
@@ -120,12 +125,12 @@ fn range(darsena: &mut Darsena) {
     assert!(error.contains("Bind for 0.0.0.0:8100-8102 failed: all ports are allocated"), "{error}");
     docker.run(&["rm", "-f", "range1"]).ok();
     docker.run(&["start", "range3"]).ok();
-    assert_eq!(docker.run(&["port", "range3"]).ok(), "80/tcp -> 0.0.0.0:8100");
+    assert_eq!(docker.run(&["port", "range3"]).ok(), both("80/tcp -> ", "8100"));
     drop(foreign);
     // What was named is not taken by a choice; a range inside goes to a range outside, one by one.
     publish("range4", &["8111-8112:81", "8111:82", "8113-8115:90-92"]).ok();
     for (port, host) in [("81", "8112"), ("82", "8111"), ("90", "8113"), ("91", "8114"), ("92", "8115")] {
-        assert_eq!(docker.run(&["port", "range4", port]).ok(), format!("0.0.0.0:{host}"));
+        assert_eq!(docker.run(&["port", "range4", port]).ok(), both("", host));
     }
     for name in ["range2", "range3", "range4"] {
         remove(&docker, name);

@@ -1,8 +1,6 @@
 //! Many at once: nothing fails, and nothing of them stays in the kernel or in the server.
 
-use std::{collections::BTreeMap, fs, path::Path};
-
-use harness::{Darsena, Suite, slate::cgroup_folders, wait};
+use harness::{Darsena, Suite, held, own_threads, wait};
 
 use crate::{IMAGE, inspect};
 
@@ -13,38 +11,6 @@ pub fn tests(suite: Suite) -> Suite {
     suite
         .test("thirty_start_and_go_at_once_and_leave_nothing", many)
         .test("one_container_bears_verbs_from_all_sides", crossfire)
-}
-
-/// What the server and the kernel hold, by name.
-fn held(darsena: &Darsena) -> BTreeMap<&'static str, usize> {
-    let space = darsena.space();
-    let server = format!("/proc/{}", darsena.pid());
-    let count = |path: &str| fs::read_dir(Path::new(&server).join(path)).unwrap().count();
-    let own = space.root().display().to_string();
-    let namespaces = fs::read_dir("/proc").unwrap().flatten().filter_map(|process| {
-        let command = fs::read_to_string(process.path().join("cmdline")).ok()?;
-        // Monitors name no folder; they are the server's children and live in its network.
-        command.starts_with("darsena-monitor").then(|| fs::read_link(process.path().join("ns/net")).ok())?
-    });
-    let ours = fs::read_link(format!("{server}/ns/net")).unwrap();
-    BTreeMap::from([
-        ("descriptors of the server", count("fd")),
-        ("monitors", namespaces.filter(|namespace| *namespace == ours).count()),
-        ("mounts", space.mounts().lines().filter(|line| line.contains(&own)).count()),
-        ("cgroups", cgroup_folders(space).len()),
-        ("veths", space.output("ip", &["-o", "link", "show", "type", "veth"]).lines().count()),
-        ("rules", space.output("nft", &["list", "ruleset"]).lines().count()),
-    ])
-}
-
-/// Threads of the server that are not its pools': those come and go as they like.
-fn own_threads(darsena: &Darsena) -> Vec<String> {
-    let tasks = fs::read_dir(format!("/proc/{}/task", darsena.pid())).unwrap().flatten();
-    let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
-    let mut names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
-    names.retain(|name| !name.starts_with("tokio"));
-    names.sort_unstable();
-    names
 }
 
 fn many(darsena: &mut Darsena) {

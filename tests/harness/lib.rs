@@ -1,7 +1,7 @@
 //! What the test groups stand on.
 //!
 //! [`Darsena`] starts the real program in a network and a mount namespace of its own ([`Space`]) with temporary
-//! folders; [`Docker`] drives it with the real docker client; [`image`] makes images from busybox-static;
+//! folders; [`Docker`] drives it with the real docker client, [`Api`] without one; [`image`] makes images from busybox-static;
 //! [`Registry`] is Debian's docker-registry inside the same namespace, [`Faulty`] spoils what it says; [`Browser`] is headless Chromium there;
 //! [`guest`] boots a virtual machine that only has cgroup v2; [`slate`] names what was left behind.
 //! [`Suite`] runs a group's tests one after the other on one server, with the clean-slate check after each.
@@ -13,11 +13,14 @@
 //!
 //! `DARSENA_TESTS_DIR` (default `/var/tmp`) must be on a disk file system: overlayfs needs that for its upper folder.
 
+mod api;
 mod browser;
 mod darsena;
 mod docker;
+pub mod escape;
 mod faulty;
 pub mod guest;
+mod held;
 pub mod image;
 mod memory;
 mod registry;
@@ -26,11 +29,13 @@ mod space;
 mod suite;
 pub mod wait;
 
+pub use api::{Api, unframed};
 pub use browser::{Browser, Look};
 pub use darsena::{Darsena, Settings};
 pub use docker::{Docker, Output, Running};
 pub use faulty::{Answer, Ask, Fault, Faulty};
-pub use memory::Memory;
+pub use held::{beside, held, own_threads};
+pub use memory::{Memory, anonymous};
 pub use registry::{Guarded, Registry};
 pub use space::Space;
 pub use suite::{Suite, missing, required};

@@ -27,6 +27,11 @@ impl Memory {
     }
 }
 
+/// Bytes a process has to itself: its heap and stacks, without files that are mapped.
+pub fn anonymous(pid: i32) -> u64 {
+    bytes(pid, "RssAnon")
+}
+
 fn bytes(pid: i32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));

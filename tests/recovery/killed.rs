@@ -30,7 +30,7 @@ fn run(darsena: &Darsena, name: &str, line: &str) -> Pid {
     Pid::from_raw(inspect(&docker, name, "{{.State.Pid}}").parse().unwrap())
 }
 
-fn size(folder: &Path) -> u64 {
+pub fn size(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.metadata().ok()).map(|data| data.len()).sum()
 }
@@ -66,7 +66,7 @@ fn outlive(darsena: &mut Darsena) {
     }
 }
 
-fn gone(pid: Pid) -> Option<()> {
+pub fn gone(pid: Pid) -> Option<()> {
     (!Path::new(&format!("/proc/{pid}")).exists()).then_some(())
 }
 
@@ -141,7 +141,7 @@ fn stop(darsena: &mut Darsena) {
 }
 
 /// Parent of a process.
-fn parent(pid: Pid) -> Pid {
+pub fn parent(pid: Pid) -> Pid {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
     Pid::from_raw(parent.trim().parse().unwrap())

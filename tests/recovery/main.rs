@@ -8,6 +8,7 @@ mod networks;
 mod replace;
 mod steps;
 mod volumes;
+mod weight;
 
 use std::process::ExitCode;
 
@@ -19,8 +20,9 @@ const IMAGE: &str = "test:1";
 fn main() -> ExitCode {
     let docker = Docker::program();
     let suite = Suite::new(&[&docker.to_string_lossy(), "docker-registry"], prepare);
-    let suite = replace::tests(suite);
-    networks::tests(volumes::tests(steps::tests(killed::tests(suite)))).run()
+    let suite = steps::tests(killed::tests(suite));
+    let suite = replace::tests(networks::tests(volumes::tests(suite)));
+    weight::tests(suite).run()
 }
 
 fn prepare(darsena: &mut Darsena) {

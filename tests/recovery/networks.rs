@@ -11,8 +11,16 @@ pub fn tests(suite: Suite) -> Suite {
 }
 
 /// Its bridge has a name of its own: it can be made again only when nothing of it is left.
-const MAKE: [&str; 6] =
-    ["network", "create", "-o", "com.docker.network.bridge.name=cut0", "--subnet=10.90.0.0/24", "cut"];
+const MAKE: [&str; 8] = [
+    "network",
+    "create",
+    "--ipv6",
+    "-o",
+    "com.docker.network.bridge.name=cut0",
+    "--subnet=10.90.0.0/24",
+    "--subnet=fd90::/64",
+    "cut",
+];
 
 pub fn make_and_remove(docker: &Docker) -> Output {
     let made = docker.run(&MAKE);
@@ -25,6 +33,7 @@ pub fn made_or_removed(docker: &Docker) {
     }
     docker.run(&MAKE).ok();
     docker.run(&["run", "--rm", "--network", "cut", IMAGE, "ping", "-c", "1", "-W", "5", "10.90.0.1"]).ok();
+    docker.run(&["run", "--rm", "--network", "cut", IMAGE, "ping", "-c", "1", "-W", "5", "fd90::1"]).ok();
     docker.run(&["network", "rm", "cut"]).ok();
 }
 
@@ -107,7 +116,11 @@ fn outlive(darsena: &mut Darsena) {
 
 fn reboot(darsena: &mut Darsena) {
     let docker = darsena.docker();
-    let id = docker.run(&["network", "create", "--subnet=10.93.0.0/24", "kept"]).ok();
+    let subnets = ["--ipv6", "--subnet=10.93.0.0/24", "--subnet=fd93::/64"];
+    let id = docker.run(&[&["network", "create"][..], &subnets, &["kept"]].concat()).ok();
+    let lan = ["-d", "macvlan", "-o", "parent=wan0", "--subnet=192.0.2.0/24", "--gateway=192.0.2.2", "lan"];
+    docker.run(&[&["network", "create"][..], &lan].concat()).ok();
+    docker.run(&["create", "--name", "two", "--network", "lan", "--ip", "192.0.2.9", IMAGE, "sleep", "1000"]).ok();
     docker.run(&["run", "-d", "--name", "one", "--network", "kept", IMAGE, "sleep", "1000"]).ok();
     let bridge = format!("dbr-{}", &id[..11]);
     docker.run(&["kill", "one"]).ok();
@@ -123,7 +136,13 @@ fn reboot(darsena: &mut Darsena) {
     docker.run(&["start", "one"]).ok();
     let address = inspect(&docker, "one", "{{.NetworkSettings.Networks.kept.IPAddress}}");
     assert_eq!(address, "10.93.0.2", "the same as before");
-    assert!(pings(darsena, "one", "10.93.0.1"));
+    assert!(pings(darsena, "one", "10.93.0.1") && pings(darsena, "one", "fd93::1"));
+    let address = inspect(&docker, "one", "{{.NetworkSettings.Networks.kept.GlobalIPv6Address}}");
+    assert_eq!(address, "fd93::2", "the same as before");
+    docker.run(&["start", "two"]).ok();
+    assert!(pings(darsena, "two", "192.0.2.2"));
+    docker.run(&["rm", "-f", "two"]).ok();
+    docker.run(&["network", "rm", "lan"]).ok();
     docker.run(&["rm", "-f", "one"]).ok();
     docker.run(&["network", "rm", "kept"]).ok();
 }

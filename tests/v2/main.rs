@@ -1,5 +1,7 @@
 //! cgroup v2: the story of a container once in a machine that has nothing else.
 
+mod limits;
+
 use std::{
     fmt::Write as _,
     path::{Path, PathBuf},
@@ -8,7 +10,7 @@ use std::{
 };
 
 use harness::{
-    Darsena, Docker, Suite,
+    Darsena, Docker, Suite, escape,
     guest::{Guest, assert_passed, kernel},
     image::busybox_archive,
     missing,
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         .alone("the_engine_group_on_cgroup_v2", engine)
         .and_needing(Darsena::program().err())
         .alone("the_story_on_cgroup_v2", story)
+        .alone("limits_pause_and_ways_out_on_cgroup_v2", || with_server(limits::SCRIPT))
         .run()
 }
 
@@ -89,8 +92,18 @@ fn find(program: &Path) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
 }
 
-fn story() {
-    let script = r#"
+/// The programs and the image, and a script that starts a server before its own lines.
+fn with_server(script: &str) {
+    let darsena = Darsena::program().unwrap_or_else(|error| panic!("{error}"));
+    let guest = Guest::new()
+        .program_as(&darsena, "darsena")
+        .program_as(&find(&Docker::program()), "docker")
+        .file("image.tar", busybox_archive("test:1"))
+        .file("ways", escape::script());
+    run(guest, &format!("{SERVE}{script}"));
+}
+
+const SERVE: &str = r#"
 export DOCKER_HOST=unix:///run/docker.sock DOCKER_CONFIG=/root/docker
 is() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
 serve() {
@@ -103,6 +116,10 @@ serve() {
 code() { wanted=$1; shift; "$@"; is "$?" "$wanted"; }
 limit() { id=$(docker inspect -f '{{.Id}}' "$1"); find /sys/fs/cgroup -path "*$(echo "$id" | cut -c1-12)*" -name "$2" -exec cat {} +; }
 serve || echo "not ok - the server starts"
+"#;
+
+fn story() {
+    let script = r#"
 check "the server is ready" grep "is ready" /run/out
 check "the host is good enough" darsena check
 check "an image loads" docker load -i /image.tar
@@ -161,10 +178,5 @@ check "that one is removed" docker rm hungry
 check "no cgroup is left" sh -c '! find /sys/fs/cgroup -path "*darsena/*" -type d | grep .'
 check "no interface is left" sh -c '! ip -o link show type veth | grep .'
 "#;
-    let darsena = Darsena::program().unwrap_or_else(|error| panic!("{error}"));
-    let guest = Guest::new()
-        .program_as(&darsena, "darsena")
-        .program_as(&find(&Docker::program()), "docker")
-        .file("image.tar", busybox_archive("test:1"));
-    run(guest, script);
+    with_server(script);
 }

@@ -30,10 +30,20 @@ pub fn weigh_v1(dir: &Path, weight: Option<u16>, devices: &[DeviceLimit]) -> Res
     }
     for device in devices {
         if let Some(file) = file("_device") {
-            write(&file, &format!("{} {}", number(&device.path)?, device.value))?;
+            weigh_device(&file, device)?;
         }
     }
     Ok(())
+}
+
+fn weigh_device(file: &Path, device: &DeviceLimit) -> Result<()> {
+    write(file, &format!("{} {}", number(&device.path)?, device.value)).map_err(|error| match error {
+        Error::File { source, .. } if source.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+            let path = &device.path;
+            Error::Unsupported(format!("the block device {path} knows no weights: its I/O scheduler is not bfq"))
+        }
+        error => error,
+    })
 }
 
 /// v1's rates.

@@ -203,7 +203,7 @@ fn network(request: &CreateContainer) -> Result<()> {
             return Err(Error::invalid(format!("invalid range of host ports for {}", port.container)));
         }
         let Some(host_port) = port.host_port.filter(|host| *host > 0 && port.host_port_end.is_none()) else { continue };
-        if !taken.insert((port.host_ip.unwrap_or(Ipv4Addr::UNSPECIFIED), host_port, port.container.protocol)) {
+        if !taken.insert((port.host_ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), host_port, port.container.protocol)) {
             return Err(Error::invalid(format!(
                 "host port {host_port}/{} is asked for twice",
                 port.container.protocol

@@ -27,6 +27,7 @@ impl super::Engine {
             seccomp(),
             netfilter(),
             forwarding(),
+            ipv6(),
             ids(),
             room(&config.data_root),
         ];
@@ -180,6 +181,17 @@ fn forwarding() -> HostCheck {
         Ok(value) if value.trim() == "1" => good("ip_forward", "packets are forwarded".to_owned()),
         Ok(_) => good("ip_forward", "forwarding is off; darsena switches it on when it starts".to_owned()),
         Err(error) => missing("ip_forward", format!("net.ipv4.ip_forward can't be read: {error}"), "mount /proc"),
+    }
+}
+
+fn ipv6() -> HostCheck {
+    match network::ipv6_lacking() {
+        None => good("ipv6", "networks can have IPv6".to_owned()),
+        Some(why) => limited(
+            "ipv6",
+            format!("networks can't have IPv6: {why}"),
+            "for networks with IPv6, load the module ipv6 and set net.ipv6.conf.all.disable_ipv6 = 0",
+        ),
     }
 }
 

@@ -3,13 +3,18 @@
 //! What a container is to be in is written first, and what it is in next: whatever the engine died in, the next one
 //! completes it.
 
-use std::{fs::File, net::Ipv4Addr, os::fd::OwnedFd, sync::Arc};
+use std::{
+    fs::File,
+    net::IpAddr,
+    os::fd::{AsFd as _, OwnedFd},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Engine, blocking,
-    plumb::{Wanted, failed, place, ports},
+    plumb::{Leads, Wanted, failed, place, published, ways_out},
     proxy::Proxy,
     table::Container,
 };
@@ -82,7 +87,7 @@ impl Engine {
         fault::point("disconnect.noted").map_err(failed)?;
         self.disconnect_live(&container, &network.name).await?;
         let (engine, id, of) = (self.clone(), container.id().clone(), network.id.clone());
-        blocking(move || Ok(engine.inner.network.disconnect(&id, &of)?)).await?;
+        blocking(move || Ok(engine.inner.network.disconnect(&id, &of, None)?)).await?;
         self.network_event("disconnect", &network, [("container", container.id().to_string())]);
         Ok(())
     }
@@ -159,16 +164,19 @@ impl Engine {
         let (endpoints, reservations) = blocking(move || {
             let netns = netns_of(pid)?;
             let mut endpoints: Vec<Endpoint> = status.endpoints().cloned().collect();
-            let leads = !wanted.network.internal && engine.way_out(&endpoints).is_none();
+            let has = |v6: bool| endpoints.iter().any(|endpoint| engine.leads(endpoint, v6));
+            let network = &wanted.network;
+            let can = |v6: bool| !network.internal && (!v6 || network.ipv6);
+            let leads = Leads { v4: can(false) && !has(false), v6: can(true) && !has(true) };
             let used = |name: &str| endpoints.iter().any(|endpoint| endpoint.interface() == name);
             let interface =
                 (0..=endpoints.len()).map(|number| format!("eth{number}")).find(|name| !used(name)).unwrap_or_default();
             let (endpoint, held) = engine.attach_one(&it, &wanted, &interface, leads, &netns)?;
             if let Err(error) = fault::point("connect.plugged") {
-                engine.inner.network.disconnect(it.id(), &wanted.network.id)?;
+                engine.inner.network.disconnect(it.id(), &wanted.network.id, Some(netns.as_fd()))?;
                 return Err(failed(error));
             }
-            if leads {
+            if leads.v4 {
                 endpoints.insert(0, endpoint);
             } else {
                 endpoints.push(endpoint);
@@ -194,28 +202,35 @@ impl Engine {
         }
         let (engine, it) = (self.clone(), Arc::clone(container));
         let (endpoints, reservations) = blocking(move || {
-            if let Some(network) = &gone.network_id {
-                engine.inner.network.disconnect(it.id(), network)?;
-            }
             let netns = netns_of(pid)?;
+            if let Some(network) = &gone.network_id {
+                engine.inner.network.disconnect(it.id(), network, Some(netns.as_fd()))?;
+            }
+            let wanted = engine.places(&it, &left)?;
+            let (next, next6) = ways_out(&wanted);
+            let (led6, record) = (engine.led6(&gone), it.current());
+            let (next, next6) = (next.filter(|_| led), next6.filter(|_| led6));
             let mut held = Vec::new();
-            if led && let Some(next) = engine.way_out(&left) {
-                let old = left.remove(next);
-                let network = engine.bare_network(&old.network)?;
-                let attachment = NetworkAttachment { network: old.network.clone(), ..NetworkAttachment::default() };
-                let wanted = Wanted { attachment, network };
-                let ports = ports(&it.record);
-                let record = it.current();
+            for number in 0..left.len() {
+                let leads = Leads { v4: next == Some(number), v6: next6 == Some(number) };
+                if leads == Leads::default() {
+                    continue;
+                }
+                let ports = if leads.v4 { published(&record, &wanted[number].network) } else { Vec::new() };
                 let request = AttachRequest {
                     container: it.id(),
                     name: &record.name,
-                    netns: std::os::fd::AsFd::as_fd(&netns),
+                    netns: netns.as_fd(),
                     ports: &ports,
-                    place: place(&record, &wanted, old.interface(), true),
+                    place: place(&record, &wanted[number], left[number].interface(), leads),
                 };
-                let (endpoint, reservations) = engine.inner.network.lead_out(&request)?;
-                left.insert(0, endpoint);
-                held = reservations;
+                let (endpoint, mut reservations) = engine.inner.network.lead_out(&request)?;
+                left[number] = endpoint;
+                held.append(&mut reservations);
+            }
+            if let Some(next) = next {
+                let first = left.remove(next);
+                left.insert(0, first);
             }
             engine.tell_of_networks(&it, &left, &netns, pid)?;
             Ok((left, held))
@@ -224,10 +239,25 @@ impl Engine {
         self.has_places(container, endpoints, reservations).await
     }
 
-    /// The first of these places that leads out.
-    fn way_out(&self, endpoints: &[Endpoint]) -> Option<usize> {
-        let leads = |endpoint: &Endpoint| self.bare_network(&endpoint.network).is_ok_and(|network| !network.internal);
-        endpoints.iter().position(leads)
+    /// Whether a place can be a way out by a version.
+    fn leads(&self, endpoint: &Endpoint, v6: bool) -> bool {
+        self.bare_network(&endpoint.network).is_ok_and(|network| !network.internal && (!v6 || network.ipv6))
+    }
+
+    /// Whether a place was a way out by IPv6, as far as can be told: then there may be none now.
+    fn led6(&self, endpoint: &Endpoint) -> bool {
+        endpoint.v6.is_some() && self.leads(endpoint, true)
+    }
+
+    /// What a container's places were made for.
+    fn places(&self, container: &Container, endpoints: &[Endpoint]) -> Result<Vec<Wanted>> {
+        let attachments = container.attachments();
+        let place = |endpoint: &Endpoint| {
+            let network = self.bare_network(&endpoint.network)?;
+            let attachment = attachments.iter().find(|one| one.network == endpoint.network).cloned();
+            Ok(Wanted { attachment: attachment.unwrap_or_default(), network })
+        };
+        endpoints.iter().map(place).collect()
     }
 
     async fn has_places(
@@ -236,8 +266,8 @@ impl Engine {
         endpoints: Vec<Endpoint>,
         reservations: Vec<crate::network::Reservation>,
     ) -> Result<()> {
-        if let (Some(first), false) = (endpoints.first(), reservations.is_empty()) {
-            container.set_proxy(Some(Proxy::start(reservations, first.ip).map_err(failed)?));
+        if !reservations.is_empty() {
+            container.set_proxy(Some(Proxy::start(reservations).map_err(failed)?));
         }
         let mut endpoints = endpoints.into_iter();
         let status = container.set_status(|status| {
@@ -248,7 +278,7 @@ impl Engine {
     }
 
     /// Addresses and names of those a container on the default bridge is linked to, as far as they run.
-    pub(in crate::engine) fn link_names(&self, container: &Container) -> Result<Vec<(Ipv4Addr, Vec<String>)>> {
+    pub(in crate::engine) fn link_names(&self, container: &Container) -> Result<Vec<(IpAddr, Vec<String>)>> {
         let mut found = Vec::new();
         for link in &container.record.request.links {
             let (name, alias) = link.split_once(':').unwrap_or((link, link));
@@ -267,7 +297,7 @@ impl Engine {
                     names.push(more);
                 }
             }
-            found.push((endpoint.ip, names));
+            found.push((endpoint.ip.into(), names));
         }
         Ok(found)
     }

@@ -2,16 +2,18 @@
 //!
 //! A running one is entered by its first process's root, so that its mounts are seen; the process is the one its monitor
 //! speaks of, looked at again after its root was opened. One that doesn't run gets an overlay of its own, attached nowhere,
-//! while its `verbs` are held. Every path is resolved inside that root by openat2(2).
+//! with its volumes and host folders mounted on it, while its `verbs` are held. Every path is resolved inside that root by openat2(2).
 
 use std::{
     ffi::{OsStr, OsString},
     fs, io,
     io::Read,
+    iter,
     os::{
         fd::{AsFd, OwnedFd},
         unix::ffi::{OsStrExt, OsStringExt},
     },
+    path::Path,
     sync::Arc,
 };
 
@@ -26,7 +28,7 @@ use nix::{
 };
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Engine, blocking, outflow::Outflow, table::Container};
+use super::{Engine, blocking, copy_mounts::assemble, outflow::Outflow, table::Container};
 use crate::{
     durable,
     error::{Error, ErrorKind, Result},
@@ -40,6 +42,7 @@ use crate::{
         open::{IN_ROOT, NO_MAGICLINKS, inside, openat2},
         privilege::{no_setuid_fixup, set_fs_ids},
     },
+    undo::Undo,
     view::{ContainerState, PathStat},
 };
 
@@ -53,8 +56,16 @@ const PASSWD_BYTES: u64 = 1 << 20;
 struct Root {
     dir: OwnedFd,
     first_id: u32,
+    /// The mounts on it, of one that doesn't run.
+    mounts: Option<Mounts>,
     /// Held while it must not be started.
-    _verbs: Option<OwnedMutexGuard<()>>,
+    verbs: Option<OwnedMutexGuard<()>>,
+}
+
+/// Let go in this order: the namespace, then what was mounted on the host for it.
+struct Mounts {
+    _namespace: OwnedFd,
+    _undo: Undo,
 }
 
 /// A path inside: its parts, and whether it asks for a folder.
@@ -156,22 +167,41 @@ impl Engine {
             }
             _ => {}
         }
-        if write && container.record.request.read_only_rootfs {
-            return Err(read_only());
-        }
         self.unmounted(container).await?;
-        let (engine, id, image) = (self.clone(), container.id().clone(), container.record.image_id);
+        let (engine, record) = (self.clone(), container.current());
         blocking(move || {
-            let rootfs = engine.inner.paths.rootfs(&id);
+            let rootfs = engine.inner.paths.rootfs(&record.id);
             let (upper, work) = (rootfs.join("upper"), rootfs.join("work"));
-            let mut lowers = engine.inner.images.lowers(image)?;
-            let dir = if write {
-                detached_overlay(&lowers, Some(Writable { upper: &upper, work: &work, volatile: false }))
-            } else {
-                lowers.insert(0, upper);
-                detached_overlay(&lowers, None)
+            let lowers = engine.inner.images.lowers(record.image_id)?;
+            let writable = || {
+                let writable = Writable { upper: &upper, work: &work, volatile: false };
+                detached_overlay(&lowers, Some(writable)).map_err(failed)
             };
-            Ok(Root { dir: dir.map_err(failed)?, first_id: 0, _verbs: write.then_some(verbs) })
+            let read_only = || {
+                let all: Vec<_> = iter::once(&upper).chain(&lowers).cloned().collect();
+                detached_overlay(&all, None).map_err(failed)
+            };
+            let mut undo = Undo::new();
+            let mounts = engine.launch_mounts(&record, &mut undo)?;
+            let may_write = write && !record.request.read_only_rootfs;
+            let open = || if may_write { writable() } else { read_only() };
+            let on = |dir: &OwnedFd, make: bool| assemble(dir, &rootfs, &mounts, make).map_err(failed);
+            let mut root = Root { dir: open()?, first_id: 0, mounts: None, verbs: None };
+            if !mounts.is_empty() {
+                let (mut namespace, left_out) = on(&root.dir, false)?;
+                if left_out > 0 {
+                    // It never ran: what it mounts on is made now, as its start would.
+                    drop((namespace, root.dir));
+                    on(&writable()?, true)?;
+                    root.dir = open()?;
+                    namespace = on(&root.dir, false)?.0;
+                }
+                root.mounts = Some(Mounts { _namespace: namespace, _undo: undo });
+            }
+            if write || root.mounts.is_some() {
+                root.verbs = Some(verbs);
+            }
+            Ok(root)
         })
         .await
     }
@@ -187,7 +217,7 @@ impl Engine {
             };
             // Another process may have got the number meanwhile.
             let same = report::start_time(status.pid).is_ok_and(|time| time == status.start_time);
-            Ok(same.then_some(Root { dir, first_id, _verbs: None }))
+            Ok(same.then_some(Root { dir, first_id, mounts: None, verbs: None }))
         })
         .await
     }
@@ -197,8 +227,11 @@ fn failed(error: io::Error) -> Error {
     durable::io_error("the container's file system can't be opened", error.kind(), error)
 }
 
-fn read_only() -> Error {
-    Error::new(ErrorKind::Forbidden, "container rootfs is marked read-only")
+fn read_only(place: &Inside, container: &Container) -> Error {
+    let below = |target: &str| Path::new("/").join(place.path()).starts_with(target);
+    let volume = container.record.mounts.iter().any(|mount| below(&mount.target));
+    let what = if volume { "mounted volume" } else { "container rootfs" };
+    Error::new(ErrorKind::Forbidden, format!("{what} is marked read-only"))
 }
 
 impl Inside {
@@ -310,7 +343,7 @@ fn put(root: &Root, path: &str, container: &Container, how: CopyIn, from: Box<dy
     })?;
     let is_read_only = fstatvfs(&folder).map_err(|errno| failed(errno.into()))?.flags().contains(FsFlags::ST_RDONLY);
     if is_read_only {
-        return Err(read_only());
+        return Err(read_only(&place, container));
     }
     let owner = if how.owned_by_user { owner(root, &container.record.resolved.user)? } else { None };
     let rules = Rules {
@@ -321,9 +354,10 @@ fn put(root: &Root, path: &str, container: &Container, how: CopyIn, from: Box<dy
         base: place.path().into_vec(),
         live: Some(Live { first_id: root.first_id, folders_stay: how.folders_stay }),
     };
+    let dir = &root.dir;
     as_ids(root.first_id, move || {
         let plain = Inflate::new(from).map_err(|error| Error::invalid(format!("invalid tar: {error}")))?;
-        unpack(plain, &root.dir, None, Limits::default(), rules).map_err(refused)
+        unpack(plain, dir, None, Limits::default(), rules).map_err(refused)
     })
 }
 

@@ -2,7 +2,12 @@
 //!
 //! They live in the container's folder and are bound into its root, so that a change made inside stays with it.
 
-use std::{fmt::Write as _, fs, io, net::Ipv4Addr, path::Path};
+use std::{
+    fmt::Write as _,
+    fs, io,
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+};
 
 use crate::{container::record::Record, network::RESOLVER, paths::Paths, view::Endpoint};
 
@@ -18,7 +23,7 @@ pub(in crate::engine) struct Surroundings {
     /// Its places, the way out first.
     pub endpoints: Vec<Endpoint>,
     /// Others it was linked to, with their names.
-    pub links: Vec<(Ipv4Addr, Vec<String>)>,
+    pub links: Vec<(IpAddr, Vec<String>)>,
     /// It has a resolver of the engine's.
     pub resolver: bool,
 }
@@ -69,10 +74,13 @@ fn hosts(record: &Record, around: &Surroundings) -> String {
     }
     for endpoint in &around.endpoints {
         let name = &record.resolved.hostname;
-        let _ = match &record.request.domainname {
-            Some(domain) if !domain.is_empty() => writeln!(text, "{}\t{name}.{domain} {name}", endpoint.ip),
-            _ => writeln!(text, "{}\t{name}", endpoint.ip),
-        };
+        let addresses = [Some(IpAddr::from(endpoint.ip)), endpoint.v6.map(|v6| v6.ip.into())];
+        for address in addresses.into_iter().flatten() {
+            let _ = match &record.request.domainname {
+                Some(domain) if !domain.is_empty() => writeln!(text, "{address}\t{name}.{domain} {name}"),
+                _ => writeln!(text, "{address}\t{name}"),
+            };
+        }
     }
     text
 }
@@ -122,7 +130,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{container::record::Resolved, digest::Digest, id::ContainerId, request::CreateContainer};
+    use crate::{container::record::Resolved, digest::Digest, id::ContainerId, request::CreateContainer, view::Inet6};
 
     fn record(request: CreateContainer) -> Record {
         Record {
@@ -178,14 +186,19 @@ mod tests {
             interface: String::new(),
             names: vec![],
             id: String::new(),
+            v6: Some(Inet6 {
+                ip: "fd00::2".parse().expect("an address"),
+                prefix_len: 64,
+                gateway: "fd00::1".parse().expect("an address"),
+            }),
         };
         let around = Surroundings {
             endpoints: vec![endpoint],
-            links: vec![(Ipv4Addr::new(172, 30, 0, 9), vec!["store".into(), "db1".into()])],
+            links: vec![(Ipv4Addr::new(172, 30, 0, 9).into(), vec!["store".into(), "db1".into()])],
             resolver: false,
         };
         let text = hosts(&record(request), &around);
-        let end = "192.0.2.7\tdb\n172.30.0.1\tup\n172.30.0.9\tstore db1\n172.30.0.2\tweb\n";
+        let end = "192.0.2.7\tdb\n172.30.0.1\tup\n172.30.0.9\tstore db1\n172.30.0.2\tweb\nfd00::2\tweb\n";
         assert!(text.ends_with(end), "{text}");
     }
 }

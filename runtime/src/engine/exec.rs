@@ -449,6 +449,7 @@ fn refusal(container: &Container, error: LaunchError) -> (i32, Error) {
             let text = format!("OCI runtime exec failed: exec failed: {}: unknown", failure.message);
             match failure.exit_code {
                 code @ (126 | 127) => (code, Error::invalid(text)),
+                _ if failure.is_of_request() => (126, Error::invalid(text)),
                 _ if container.client().is_none() => (126, able(container).err().unwrap_or(Error::conflict(text))),
                 _ => (126, Error::internal(text, failure)),
             }

@@ -36,6 +36,7 @@ mod check;
 mod commit;
 mod connect;
 mod copy;
+mod copy_mounts;
 mod create;
 mod current;
 mod etc;

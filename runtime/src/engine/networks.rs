@@ -32,7 +32,7 @@ impl Engine {
     }
 
     fn members(&self, network: &NetworkView) -> Vec<NetworkMember> {
-        if network.driver == "bridge" {
+        if network.has_places() {
             let endpoints = self.inner.network.members(&network.id).into_iter();
             let member = |(container, endpoint): (crate::id::ContainerId, Endpoint)| {
                 // Steps of builds are no containers that anybody sees.
@@ -45,6 +45,7 @@ impl Engine {
                     mac: endpoint.mac,
                     endpoint_id: endpoint.id,
                     names: endpoint.names,
+                    v6: endpoint.v6,
                 })
             };
             let mut members: Vec<_> = endpoints.filter_map(member).collect();
@@ -228,11 +229,11 @@ impl Engine {
 
     /// Whether a container may be in a network as wished.
     pub(in crate::engine) fn can_be_in(&self, network: &NetworkView, wished: &NetworkAttachment) -> Result<()> {
-        if network.driver != "bridge" {
+        if !network.has_places() {
             return Err(refused(&network.name, "it can't be one of several networks of a container"));
         }
         if network.predefined {
-            if wished.ip.is_some() {
+            if wished.ip.is_some() || wished.ip6.is_some() {
                 return Err(refused(
                     &network.name,
                     "user specified IP address is supported on user defined networks only",
@@ -245,7 +246,11 @@ impl Engine {
                 ));
             }
         }
-        if wished.ip.is_some() && !self.inner.network.has_chosen_subnet(&network.id) {
+        if let (Some(ip), false) = (wished.ip6, network.ipv6) {
+            return Err(refused(&network.name, &format!("no configured subnet contains IP address {ip}")));
+        }
+        let (chosen, chosen6) = self.inner.network.has_chosen_subnet(&network.id);
+        if wished.ip.is_some() && !chosen || wished.ip6.is_some() && !chosen6 {
             return Err(refused(
                 &network.name,
                 "user specified IP address is supported only when connecting to networks with user configured subnets",

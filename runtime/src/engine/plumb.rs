@@ -86,8 +86,8 @@ impl Engine {
             let mut endpoints = endpoints.into_iter();
             plumbed.endpoint = endpoints.next();
             plumbed.also = endpoints.collect();
-            if let (Some(endpoint), false) = (&plumbed.endpoint, reservations.is_empty()) {
-                plumbed.proxy = Some(Proxy::start(reservations, endpoint.ip).map_err(failed)?);
+            if !reservations.is_empty() {
+                plumbed.proxy = Some(Proxy::start(reservations).map_err(failed)?);
             }
             // Written before go: an engine that dies right after it leaves a container whose place is known.
             let mut status = container.status();
@@ -113,14 +113,14 @@ impl Engine {
                 Ok(Wanted { attachment: attachment.clone(), network })
             })
             .collect::<Result<_>>()?;
-        let way_out = wanted.iter().position(|one| !one.network.internal).unwrap_or(0);
+        let (way_out, way_out6) = ways_out(&wanted);
         let mut endpoints = Vec::with_capacity(wanted.len());
         let mut reservations = Vec::new();
         for (number, one) in wanted.iter().enumerate() {
-            let leads = number == way_out;
+            let leads = Leads { v4: way_out == Some(number), v6: way_out6 == Some(number) };
             let (endpoint, mut held) = self.attach_one(container, one, &format!("eth{number}"), leads, netns)?;
             reservations.append(&mut held);
-            if leads { endpoints.insert(0, endpoint) } else { endpoints.push(endpoint) }
+            if leads.v4 { endpoints.insert(0, endpoint) } else { endpoints.push(endpoint) }
         }
         self.tell_of_networks(container, &endpoints, netns, pid)?;
         Ok((endpoints, reservations))
@@ -132,11 +132,11 @@ impl Engine {
         container: &Container,
         wanted: &Wanted,
         interface: &str,
-        leads: bool,
+        leads: Leads,
         netns: &OwnedFd,
     ) -> Result<(Endpoint, Vec<Reservation>)> {
         let record = container.current();
-        let ports = if leads && !wanted.network.internal { ports(&record) } else { Vec::new() };
+        let ports = if leads.v4 { published(&record, &wanted.network) } else { Vec::new() };
         let request = AttachRequest {
             container: &record.id,
             name: &record.name,
@@ -164,8 +164,29 @@ impl Engine {
     }
 }
 
+/// Which versions a place is the container's way out by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Leads {
+    pub v4: bool,
+    pub v6: bool,
+}
+
+/// Which of these places lead out by IPv4 and by IPv6: of those that can, the first of the highest priority.
+pub(in crate::engine) fn ways_out(wanted: &[Wanted]) -> (Option<usize>, Option<usize>) {
+    let best = |can: fn(&NetworkView) -> bool| {
+        let those = wanted.iter().enumerate().filter(|(_, one)| !one.network.internal && can(&one.network));
+        those.min_by_key(|(_, one)| std::cmp::Reverse(one.attachment.gw_priority)).map(|(number, _)| number)
+    };
+    (best(|_| true), best(|network| network.ipv6))
+}
+
+/// What a container publishes where a network is its way out: those of a macvlan are on the LAN with all their ports.
+pub(in crate::engine) fn published(record: &Record, network: &NetworkView) -> Vec<PortBinding> {
+    if network.internal || network.driver != "bridge" { Vec::new() } else { ports(record) }
+}
+
 /// The place one container has in one network.
-pub(in crate::engine) fn place(record: &Record, wanted: &Wanted, interface: &str, leads: bool) -> Place {
+pub(in crate::engine) fn place(record: &Record, wanted: &Wanted, interface: &str, leads: Leads) -> Place {
     let attachment = &wanted.attachment;
     let mut names = vec![record.name.clone()];
     if !wanted.network.predefined {
@@ -180,13 +201,15 @@ pub(in crate::engine) fn place(record: &Record, wanted: &Wanted, interface: &str
         ip: attachment.ip,
         mac: attachment.mac,
         names,
-        way_out: leads,
+        way_out: leads.v4,
+        ip6: attachment.ip6,
+        way_out6: leads.v6,
     }
 }
 
 /// What a container publishes: ports that were named first, then those of ranges, then those of the engine's choice, so
 /// that no choice takes what another binding must have.
-pub(in crate::engine) fn ports(record: &Record) -> Vec<PortBinding> {
+fn ports(record: &Record) -> Vec<PortBinding> {
     let mut ports = record.request.ports.clone();
     if record.request.publish_all {
         super::publish_exposed(&mut ports, &record.resolved.exposed_ports);

@@ -3,11 +3,12 @@
 //! One task a port, on the socket that reserves it. What comes from other hosts is redirected by the kernel and does
 //! not arrive here, unless the firewall table is missing for a moment: then TCP is served as well. UDP is not: an answer
 //! from here would tie the client's flow to this socket, and the container would never see the client's own address.
+//! What comes by IPv6 for a container without it all comes here, from wherever.
 
 use std::{
     collections::HashMap,
     io,
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -40,17 +41,19 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Serves these ports from the container's address. Must be called within a tokio runtime.
-    pub fn start(reservations: Vec<Reservation>, container: Ipv4Addr) -> io::Result<Self> {
+    /// Serves these ports from their container's addresses. Must be called within a tokio runtime.
+    pub fn start(reservations: Vec<Reservation>) -> io::Result<Self> {
         let mut tasks = JoinSet::new();
-        for Reservation { port, socket } in reservations {
-            let target = SocketAddrV4::new(container, port.container.port);
+        for Reservation { port, target, socket } in reservations {
+            let translates = port.host_ip.is_ipv6() && target.is_ipv4();
+            let target = SocketAddr::new(target, port.container.port);
             match socket {
                 HeldSocket::Tcp(listener) => {
                     tasks.spawn(serve_tcp(TcpListener::from_std(listener)?, target));
                 }
                 HeldSocket::Udp(socket) => {
-                    tasks.spawn(serve_udp(Arc::new(UdpSocket::from_std(socket)?), target, UDP_IDLE));
+                    let socket = Arc::new(UdpSocket::from_std(socket)?);
+                    tasks.spawn(serve_udp(socket, target, translates, UDP_IDLE));
                 }
             }
         }
@@ -63,7 +66,7 @@ impl Proxy {
     }
 }
 
-async fn serve_tcp(listener: TcpListener, target: SocketAddrV4) {
+async fn serve_tcp(listener: TcpListener, target: SocketAddr) {
     // Dropped with this task, and with it every connection.
     let mut connections = JoinSet::new();
     loop {
@@ -84,7 +87,7 @@ async fn serve_tcp(listener: TcpListener, target: SocketAddrV4) {
 }
 
 /// Both directions until both have ended; one that ends is closed on the other side too.
-async fn relay(mut client: TcpStream, target: SocketAddrV4) {
+async fn relay(mut client: TcpStream, target: SocketAddr) {
     // A client of a container that doesn't listen sees its connection closed, as with Docker's proxy.
     let Ok(mut server) = TcpStream::connect(target).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
@@ -99,7 +102,8 @@ struct Association {
     sent: Arc<AtomicU64>,
 }
 
-async fn serve_udp(socket: Arc<UdpSocket>, target: SocketAddrV4, idle: Duration) {
+/// Serves clients on loopback, or with `translates` all of them.
+async fn serve_udp(socket: Arc<UdpSocket>, target: SocketAddr, translates: bool, idle: Duration) {
     let mut clients: HashMap<SocketAddr, Association> = HashMap::new();
     // Each returns its client when it has become idle.
     let mut answers: JoinSet<SocketAddr> = JoinSet::new();
@@ -123,7 +127,7 @@ async fn serve_udp(socket: Arc<UdpSocket>, target: SocketAddrV4, idle: Duration)
                 }
             },
         };
-        if !client.ip().is_loopback() {
+        if !translates && !client.ip().is_loopback() {
             continue;
         }
         if !clients.contains_key(&client) {
@@ -155,8 +159,9 @@ async fn serve_udp(socket: Arc<UdpSocket>, target: SocketAddrV4, idle: Duration)
     }
 }
 
-async fn connect_udp(target: SocketAddrV4) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+async fn connect_udp(target: SocketAddr) -> io::Result<UdpSocket> {
+    let any: IpAddr = if target.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).await?;
     socket.connect(target).await?;
     Ok(socket)
 }
@@ -197,7 +202,8 @@ mod tests {
 
     fn reservation(socket: HeldSocket, port: u16, protocol: Protocol) -> Reservation {
         let container = ContainerPort { port, protocol };
-        Reservation { port: PublishedPort { container, host_ip: Ipv4Addr::LOCALHOST, host_port: 0 }, socket }
+        let host = IpAddr::from(Ipv4Addr::LOCALHOST);
+        Reservation { port: PublishedPort { container, host_ip: host, host_port: 0 }, target: host, socket }
     }
 
     #[tokio::test]
@@ -207,8 +213,7 @@ mod tests {
         front.set_nonblocking(true).expect("non-blocking");
         let address = front.local_addr().expect("its address");
         let port = server.local_addr().expect("its address").port();
-        let proxy = Proxy::start(vec![reservation(HeldSocket::Tcp(front), port, Protocol::Tcp)], Ipv4Addr::LOCALHOST)
-            .expect("a proxy");
+        let proxy = Proxy::start(vec![reservation(HeldSocket::Tcp(front), port, Protocol::Tcp)]).expect("a proxy");
         let mut client = TcpStream::connect(address).await.expect("connected");
         client.write_all(b"question").await.expect("written");
         client.shutdown().await.expect("half closed");
@@ -231,11 +236,11 @@ mod tests {
     #[tokio::test]
     async fn udp_clients_are_kept_apart_and_forgotten() {
         let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a server");
-        let SocketAddr::V4(target) = server.local_addr().expect("its address") else { panic!("IPv4") };
+        let target = server.local_addr().expect("its address");
         let front = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a front"));
         let address = front.local_addr().expect("its address");
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve_udp(front, target, Duration::from_millis(20)));
+        tasks.spawn(serve_udp(front, target, false, Duration::from_millis(20)));
         let mut buffer = [0; 16];
         let mut seen = Vec::new();
         for text in ["one", "two"] {

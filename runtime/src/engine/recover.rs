@@ -295,11 +295,11 @@ impl Engine {
         for (container, endpoints) in adopted {
             // Its way out: ports are published nowhere else.
             let Some(endpoint) = endpoints.first().cloned() else { continue };
-            let (engine, id, ip) = (self.clone(), container.id().clone(), endpoint.ip);
+            let (engine, id) = (self.clone(), container.id().clone());
             let held = blocking(move || engine.inner.network.readopt(&id, &endpoint).map_err(Into::into)).await;
             match held {
                 Ok(reservations) if reservations.is_empty() => {}
-                Ok(reservations) => match Proxy::start(reservations, ip) {
+                Ok(reservations) => match Proxy::start(reservations) {
                     Ok(proxy) => drop(container.set_proxy(Some(proxy))),
                     Err(error) => {
                         tracing::warn!(container = container.record.name, %error, "its ports on loopback are not served");

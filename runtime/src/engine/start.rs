@@ -365,7 +365,7 @@ impl From<LaunchError> for Failure {
         let exit_code = error.exit_code();
         let error = match &error {
             // Docker answers 400 for what the person got wrong; its CLI reads the text.
-            LaunchError::Failed(failure) if matches!(exit_code, 126 | 127) => Error::invalid(failure.message.clone()),
+            LaunchError::Failed(failure) if failure.is_of_request() => Error::invalid(failure.message.clone()),
             LaunchError::Failed(failure) => Error::with_source(ErrorKind::Internal, failure.message.clone(), error),
             LaunchError::Timeout => Error::new(ErrorKind::Unavailable, error.to_string()),
             LaunchError::Spawn(_) | LaunchError::Lost => {

@@ -202,6 +202,17 @@ pub struct Failure {
     pub exit_code: i32,
 }
 
+/// Stages that fail for what was asked, when the kernel had no part in it.
+const ASKED: [&str; 4] = ["user", "working directory", "mount", "sysctl"];
+
+impl Failure {
+    /// Whether what was asked for can't be: the program, the user, the sysctl; not the host's fault.
+    pub fn is_of_request(&self) -> bool {
+        let asked = self.errno == 0 && ASKED.contains(&self.stage.as_str());
+        matches!(self.exit_code, 126 | 127) || asked || self.stage.starts_with("sysctl ")
+    }
+}
+
 /// A message as one packet.
 pub fn encode(number: u32, message: &impl Serialize) -> Vec<u8> {
     let mut bytes = vec![VERSION];

@@ -1,8 +1,19 @@
 //! Bridges on the host, and which addresses they may have.
 
-use std::{collections::BTreeMap, io, net::Ipv4Addr, path::Path};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{Ipv4Addr, Ipv6Addr},
+    path::Path,
+};
 
-use super::{Config, Error, is_link_name, leases, link, link::Links, mac_of, record::Record, subnet::Subnet};
+use super::{
+    Config, Error, ipv6, is_link_name, leases,
+    link::Links,
+    mac_of,
+    record::{Driver, Record},
+    subnet::Subnet,
+};
 
 /// Networks that are tried in turn, when none is configured and none remembered.
 const CANDIDATES: [&str; 10] = [
@@ -30,7 +41,7 @@ pub(super) fn choose_subnet(links: &mut Links, state_dir: &Path, config: &Config
     let found = (|| {
         let bridge = links.find(&config.bridge)?.map(|link| link.index);
         let own = bridge.map_or_else(|| Ok(Vec::new()), |index| links.addresses(index))?;
-        let routes = links.destinations(bridge)?;
+        let routes = links.destinations::<Ipv4Addr>(bridge)?;
         let free: Vec<_> = candidates.filter(|subnet| !routes.iter().any(|route| route.overlaps(*subnet))).collect();
         // A bridge whose state was lost keeps its network: containers may be running on it.
         let kept = free.iter().find(|subnet| own.contains(&(subnet.gateway(), subnet.prefix_len())));
@@ -41,7 +52,7 @@ pub(super) fn choose_subnet(links: &mut Links, state_dir: &Path, config: &Config
 
 /// Addresses for one more network: the first of Docker's pools that neither a route of the host nor another network has.
 pub(super) fn free_subnet(links: &mut Links, taken: &[Subnet]) -> Result<Subnet, Error> {
-    let routes = links.destinations(None).map_err(Error::kernel("the host's routes can't be listed"))?;
+    let routes = links.destinations::<Ipv4Addr>(None).map_err(Error::kernel("the host's routes can't be listed"))?;
     let large = (18..=31).map(|second| Subnet::containing(Ipv4Addr::new(172, second, 0, 0), 16));
     let small = (0..16).map(|block| Subnet::containing(Ipv4Addr::new(192, 168, block * 16, 0), 20));
     let many = (204..=223_u8)
@@ -50,8 +61,46 @@ pub(super) fn free_subnet(links: &mut Links, taken: &[Subnet]) -> Result<Subnet,
     all.find(|subnet| !routes.iter().chain(taken).any(|other| other.overlaps(*subnet))).ok_or(Error::NoSubnet)
 }
 
-/// Makes sure the bridge exists, is up and has its address and no other; returns its index.
-pub(super) fn ensure_bridge(links: &mut Links, record: &Record) -> Result<u32, Error> {
+/// Makes sure of a network's link on the host; returns its index.
+pub(super) fn ensure_link(links: &mut Links, record: &Record) -> Result<u32, Error> {
+    match record.driver {
+        Driver::Bridge => ensure_bridge(links, record),
+        Driver::Macvlan => ensure_parent(links, record),
+    }
+}
+
+/// The link that a macvlan is upon, which somebody else's is only looked for.
+fn ensure_parent(links: &mut Links, record: &Record) -> Result<u32, Error> {
+    let name = &record.bridge;
+    let mut ensure = || -> io::Result<Option<u32>> {
+        if let Some(link) = links.find(name)? {
+            return Ok(Some(link.index));
+        }
+        if !record.owns_link() {
+            return Ok(None);
+        }
+        links.add_dummy(name)?;
+        ipv6::switch_off(name)?;
+        links.up(name)?;
+        Ok(links.find(name)?.map(|link| link.index))
+    };
+    let found = match ensure() {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            return Err(Error::Unsupported(
+                "a macvlan network without an interface of the host needs interfaces of the kind dummy, which the kernel of \
+                 this host does not have"
+                    .to_owned(),
+            ));
+        }
+        other => other.map_err(Error::kernel(format!("the interface {name} can't be set up")))?,
+    };
+    found.ok_or_else(|| {
+        Error::Invalid(format!("the network {} needs the interface {name}, which this host does not have", record.name))
+    })
+}
+
+/// Makes sure the bridge exists, is up and has its addresses and no others; returns its index.
+fn ensure_bridge(links: &mut Links, record: &Record) -> Result<u32, Error> {
     let Record { bridge: name, subnet, gateway, .. } = record;
     let mut ensure = || {
         if links.find(name)?.is_none() {
@@ -61,8 +110,20 @@ pub(super) fn ensure_bridge(links: &mut Links, record: &Record) -> Result<u32, E
         if link.kind != "bridge" {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{name} is not a bridge")));
         }
-        link::without_ipv6(name)?;
-        for (address, prefix_len) in links.addresses(link.index)? {
+        match &record.v6 {
+            None => ipv6::switch_off(name)?,
+            Some(six) => {
+                ipv6::switch_on(name)?;
+                for (address, prefix_len) in links.addresses::<Ipv6Addr>(link.index)? {
+                    if (address, prefix_len) != (six.gateway, six.subnet.prefix_len()) {
+                        links.remove_address(link.index, address, prefix_len)?;
+                    }
+                }
+                links.add_address(link.index, six.gateway, six.subnet)?;
+                ipv6::forward()?;
+            }
+        }
+        for (address, prefix_len) in links.addresses::<Ipv4Addr>(link.index)? {
             if (address, prefix_len) != (*gateway, subnet.prefix_len()) {
                 links.remove_address(link.index, address, prefix_len)?;
             }

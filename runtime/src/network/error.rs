@@ -1,8 +1,7 @@
 //! What can go wrong with the network.
 
-use std::{io, net::Ipv4Addr, path::PathBuf};
+use std::{io, net::IpAddr, path::PathBuf};
 
-use super::subnet::Subnet;
 use crate::{
     error::{self, ErrorKind},
     request::ContainerPort,
@@ -14,19 +13,21 @@ pub enum Error {
     /// Something on the host, outside of the engine, holds a port, or its address is not the host's.
     #[error(
         "driver failed programming external connectivity on endpoint {endpoint}: failed to bind host port for \
-         {host_ip}:{}:{container_ip}:{port}: {}",
+         {}:{}:{}:{port}: {}",
+        bracketed(*host_ip),
         host_port.map_or_else(String::new, |port| port.to_string()),
+        bracketed(*container_ip),
         reason(source)
     )]
     PortUnavailable {
         /// Name and id of the container.
         endpoint: String,
         /// The host address asked for.
-        host_ip: Ipv4Addr,
+        host_ip: IpAddr,
         /// The host port asked for, if one was.
         host_port: Option<u16>,
         /// The container's address.
-        container_ip: Ipv4Addr,
+        container_ip: IpAddr,
         /// The port inside.
         port: ContainerPort,
         /// Why not.
@@ -34,51 +35,55 @@ pub enum Error {
     },
     /// Another container holds a port.
     #[error(
-        "driver failed programming external connectivity on endpoint {endpoint}: Bind for {host_ip}:{host_port} failed: \
-         port is already allocated"
+        "driver failed programming external connectivity on endpoint {endpoint}: Bind for {}:{host_port} failed: \
+         port is already allocated",
+        bracketed(*host_ip)
     )]
     PortAllocated {
         /// Name and id of the container that wanted it.
         endpoint: String,
         /// The host address asked for.
-        host_ip: Ipv4Addr,
+        host_ip: IpAddr,
         /// The host port.
         host_port: u16,
     },
     /// Of a range of ports, each is held.
     #[error(
-        "driver failed programming external connectivity on endpoint {endpoint}: Bind for {host_ip}:{first}-{last} failed: \
-         all ports are allocated"
+        "driver failed programming external connectivity on endpoint {endpoint}: Bind for {}:{first}-{last} failed: \
+         all ports are allocated",
+        bracketed(*host_ip)
     )]
     PortsAllocated {
         /// Name and id of the container that wanted one.
         endpoint: String,
         /// The host address asked for.
-        host_ip: Ipv4Addr,
+        host_ip: IpAddr,
         /// The range's first.
         first: u16,
         /// Its last.
         last: u16,
     },
     /// Every address is leased.
-    #[error("no available IPv4 addresses on the network {subnet}")]
+    #[error("no available {family} addresses on the network {subnet}")]
     NoAddress {
+        /// `IPv4` or `IPv6`.
+        family: &'static str,
         /// The network.
-        subnet: Subnet,
+        subnet: String,
     },
     /// Somebody who runs has the address.
     #[error("Address already in use")]
     AddressInUse {
         /// Which.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
     /// An address that no container of this network may have.
     #[error("no configured subnet contains IP address {address}, or it is not a container's: the subnet is {subnet}")]
     WrongAddress {
         /// Which.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// The network.
-        subnet: Subnet,
+        subnet: String,
     },
     /// No such network.
     #[error("network {0} not found")]
@@ -129,6 +134,10 @@ impl Error {
     pub(super) fn kernel(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Kernel { what: what.into(), source }
     }
+}
+
+fn bracketed(ip: IpAddr) -> String {
+    if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }
 }
 
 /// The reasons people search for, in the words of Docker.

@@ -1,8 +1,8 @@
 //! Which container has which address in one network.
 //!
-//! `leases.json` is replaced whole by a rename. It is not synced: after a loss of power no container runs, and all a
-//! lost file costs is that stopped containers may come back with other addresses. Addresses of running containers are
-//! learnt again from their endpoints ([`Leases::hold`]).
+//! `leases.json`, and `leases6.json` where the network has IPv6, is replaced whole by a rename. It is not synced: after a
+//! loss of power no container runs, and all a lost file costs is that stopped containers may come back with other
+//! addresses. Addresses of running containers are learnt again from their endpoints ([`Leases::hold`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,67 +13,76 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, subnet::Subnet};
+use super::{
+    Error,
+    subnet::{Address, Subnet},
+};
 use crate::id::ContainerId;
 
 const VERSION: u32 = 1;
 
+/// The file of a family's addresses.
+pub(super) const FILE: &str = "leases.json";
+/// The same of IPv6.
+pub(super) const FILE_6: &str = "leases6.json";
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Record {
+#[serde(bound = "A: Address")]
+struct Record<A> {
     version: u32,
-    subnet: Subnet,
-    last: Ipv4Addr,
-    leases: BTreeMap<ContainerId, Ipv4Addr>,
+    subnet: Subnet<A>,
+    last: A,
+    leases: BTreeMap<ContainerId, A>,
 }
 
 /// Which addresses of a subnet are given to those who don't choose.
 #[derive(Clone, Debug)]
-pub(super) struct Pool {
-    pub(super) subnet: Subnet,
-    pub(super) gateway: Ipv4Addr,
-    pub(super) range: Option<Subnet>,
+pub(super) struct Pool<A = Ipv4Addr> {
+    pub(super) subnet: Subnet<A>,
+    pub(super) gateway: A,
+    pub(super) range: Option<Subnet<A>>,
     /// Addresses of others.
-    pub(super) reserved: BTreeSet<Ipv4Addr>,
+    pub(super) reserved: BTreeSet<A>,
 }
 
-impl Pool {
+impl<A: Address> Pool<A> {
     /// Whether a container may have it.
-    fn allows(&self, address: Ipv4Addr) -> bool {
+    fn allows(&self, address: A) -> bool {
         self.subnet.contains(address)
             && address != self.gateway
             && address != self.subnet.network()
-            && address != self.subnet.broadcast()
+            && address != self.subnet.last()
             && !self.reserved.contains(&address)
     }
 }
 
 /// The addresses of one network.
 #[derive(Debug)]
-pub(super) struct Leases {
+pub(super) struct Leases<A = Ipv4Addr> {
     path: PathBuf,
-    pool: Pool,
-    record: Record,
+    pool: Pool<A>,
+    record: Record<A>,
 }
 
 /// The network a state folder remembers, if it does.
 pub(super) fn remembered(state_dir: &Path) -> Result<Option<Subnet>, Error> {
-    Ok(read(&state_dir.join("leases.json"))?.map(|record| record.subnet))
+    Ok(read::<Ipv4Addr>(&state_dir.join(FILE))?.map(|record| record.subnet))
 }
 
-fn read(path: &Path) -> Result<Option<Record>, Error> {
+fn read<A: Address>(path: &Path) -> Result<Option<Record<A>>, Error> {
     match fs::read(path) {
         // A damaged file is as good as none, see above.
-        Ok(bytes) => Ok(serde_json::from_slice::<Record>(&bytes).ok().filter(|record| record.version == VERSION)),
+        Ok(bytes) => Ok(serde_json::from_slice::<Record<A>>(&bytes).ok().filter(|record| record.version == VERSION)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::State { path: path.to_owned(), source }),
     }
 }
 
-impl Leases {
-    /// Reads the state folder, or begins anew when it is of another network.
-    pub(super) fn open(state_dir: PathBuf, pool: Pool) -> Result<Self, Error> {
+impl<A: Address> Leases<A> {
+    /// Reads a file of the state folder, or begins anew when it is of another network.
+    pub(super) fn open(state_dir: PathBuf, file: &str, pool: Pool<A>) -> Result<Self, Error> {
         let subnet = pool.subnet;
-        let path = state_dir.join("leases.json");
+        let path = state_dir.join(file);
         fs::create_dir_all(&state_dir).map_err(|source| Error::State { path: state_dir, source })?;
         let known = read(&path)?.filter(|record| record.subnet == subnet);
         let fresh = known.is_none();
@@ -91,23 +100,26 @@ impl Leases {
     }
 
     /// A container's address: the one it has, or the lowest free one after the last that was given.
-    pub(super) fn take(&mut self, container: &ContainerId) -> Result<Ipv4Addr, Error> {
+    pub(super) fn take(&mut self, container: &ContainerId) -> Result<A, Error> {
         if let Some(address) = self.record.leases.get(container) {
             return Ok(*address);
         }
         let range = self.pool.range.unwrap_or(self.pool.subnet);
-        let taken: BTreeSet<u32> = self.record.leases.values().map(|address| u32::from(*address)).collect();
-        let (first, last) = (u32::from(range.network()), u32::from(range.broadcast()));
-        let after = u32::from(self.record.last).saturating_add(1).clamp(first, last);
-        let mut free = (after..=last).chain(first..after);
+        let taken: BTreeSet<A> = self.record.leases.values().copied().collect();
+        let (first, last) = (range.network().bits(), range.last().bits());
+        let after = self.record.last.bits().saturating_add(1).clamp(first, last);
+        let mut free = (after..=last).chain(first..after).map(A::of_bits);
         let address = free
-            .find(|address| !taken.contains(address) && self.pool.allows(Ipv4Addr::from(*address)))
-            .ok_or(Error::NoAddress { subnet: self.pool.subnet })?;
-        let address = Ipv4Addr::from(address);
-        self.change(|record| {
-            record.last = address;
-            record.leases.insert(container.clone(), address);
-        })?;
+            .find(|address| !taken.contains(address) && self.pool.allows(*address))
+            .ok_or_else(|| Error::NoAddress { family: A::FAMILY, subnet: self.pool.subnet.to_string() })?;
+        // Not by `change`: a copy of all for each start is what a thousand containers would wait for.
+        let last = std::mem::replace(&mut self.record.last, address);
+        self.record.leases.insert(container.clone(), address);
+        if let Err(error) = self.write() {
+            self.record.leases.remove(container);
+            self.record.last = last;
+            return Err(error);
+        }
         Ok(address)
     }
 
@@ -115,18 +127,18 @@ impl Leases {
     pub(super) fn take_this(
         &mut self,
         container: &ContainerId,
-        address: Ipv4Addr,
+        address: A,
         runs: impl Fn(&ContainerId) -> bool,
     ) -> Result<(), Error> {
         if self.record.leases.get(container) == Some(&address) {
             return Ok(());
         }
         if !self.pool.allows(address) {
-            return Err(Error::WrongAddress { address, subnet: self.pool.subnet });
+            return Err(Error::WrongAddress { address: address.into(), subnet: self.pool.subnet.to_string() });
         }
         let owner = self.record.leases.iter().find(|(_, leased)| **leased == address).map(|(owner, _)| owner.clone());
         if owner.as_ref().is_some_and(runs) {
-            return Err(Error::AddressInUse { address });
+            return Err(Error::AddressInUse { address: address.into() });
         }
         self.change(|record| {
             if let Some(owner) = owner {
@@ -138,18 +150,18 @@ impl Leases {
 
     /// Forgets a container.
     pub(super) fn release(&mut self, container: &ContainerId) -> Result<(), Error> {
-        if !self.record.leases.contains_key(container) {
-            return Ok(());
+        let Some(address) = self.record.leases.remove(container) else { return Ok(()) };
+        if let Err(error) = self.write() {
+            self.record.leases.insert(container.clone(), address);
+            return Err(error);
         }
-        self.change(|record| {
-            record.leases.remove(container);
-        })
+        Ok(())
     }
 
     /// Makes the leases agree with what runs, and forgets containers that are not known.
     pub(super) fn hold(
         &mut self,
-        live: impl Iterator<Item = (ContainerId, Ipv4Addr)>,
+        live: impl Iterator<Item = (ContainerId, A)>,
         known: &BTreeSet<&ContainerId>,
     ) -> Result<(), Error> {
         let live: Vec<_> = live.filter(|(_, address)| self.pool.allows(*address)).collect();
@@ -165,7 +177,7 @@ impl Leases {
     }
 
     /// Changes memory only when the disk took it.
-    fn change(&mut self, edit: impl FnOnce(&mut Record)) -> Result<(), Error> {
+    fn change(&mut self, edit: impl FnOnce(&mut Record<A>)) -> Result<(), Error> {
         let before = self.record.clone();
         edit(&mut self.record);
         self.write().inspect_err(|_| self.record = before)
@@ -196,7 +208,7 @@ mod tests {
     #[test]
     fn addresses_stick_rotate_and_run_out() {
         let dir = tempfile::tempdir().expect("a folder");
-        let mut leases = Leases::open(dir.path().to_owned(), whole()).expect("leases");
+        let mut leases = Leases::open(dir.path().to_owned(), FILE, whole()).expect("leases");
         let ids: Vec<_> = (0..6).map(|_| ContainerId::random()).collect();
         for (id, last) in ids.iter().zip(2..=6) {
             assert_eq!(leases.take(id).expect("an address"), Ipv4Addr::new(10, 0, 0, last));
@@ -204,7 +216,7 @@ mod tests {
         assert!(matches!(leases.take(&ids[5]), Err(Error::NoAddress { .. })));
         leases.release(&ids[1]).expect("released");
         leases.release(&ids[1]).expect("released twice");
-        let mut again = Leases::open(dir.path().to_owned(), whole()).expect("leases");
+        let mut again = Leases::open(dir.path().to_owned(), FILE, whole()).expect("leases");
         assert_eq!(again.take(&ids[0]).expect("the same"), Ipv4Addr::new(10, 0, 0, 2));
         assert_eq!(again.take(&ids[5]).expect("the freed one"), Ipv4Addr::new(10, 0, 0, 3));
         again.release(&ids[5]).expect("released");
@@ -222,7 +234,7 @@ mod tests {
             range: Some("10.0.0.128/29".parse().expect("a range")),
             reserved: BTreeSet::from([Ipv4Addr::new(10, 0, 0, 130)]),
         };
-        let mut leases = Leases::open(dir.path().to_owned(), pool).expect("leases");
+        let mut leases = Leases::open(dir.path().to_owned(), FILE, pool).expect("leases");
         let ids: Vec<_> = (0..8).map(|_| ContainerId::random()).collect();
         let given: Vec<u8> = ids[..6].iter().map(|id| leases.take(id).expect("an address").octets()[3]).collect();
         assert_eq!(given, [128, 131, 132, 133, 134, 135]);
@@ -244,7 +256,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         fs::write(dir.path().join("leases.json"), "{").expect("written");
         assert_eq!(remembered(dir.path()).expect("read"), None);
-        let mut leases = Leases::open(dir.path().to_owned(), whole()).expect("leases");
+        let mut leases = Leases::open(dir.path().to_owned(), FILE, whole()).expect("leases");
         assert_eq!(remembered(dir.path()).expect("read"), Some(small()));
         let (live, stopped, gone) = (ContainerId::random(), ContainerId::random(), ContainerId::random());
         assert_eq!(leases.take(&stopped).expect("an address"), Ipv4Addr::new(10, 0, 0, 2));

@@ -2,11 +2,11 @@
 
 use std::{
     fs, io,
-    net::Ipv4Addr,
+    net::IpAddr,
     os::fd::{AsRawFd, BorrowedFd},
 };
 
-use super::subnet::Subnet;
+use super::subnet::{Address, Subnet};
 use crate::{
     sys::netlink::{ACK, APPEND, Attributes, CREATE, DUMP, EXCL, Family, Message, Received, Socket},
     view::NetworkStats,
@@ -20,11 +20,13 @@ const NEW_ADDRESS: u16 = 20;
 const DELETE_ADDRESS: u16 = 21;
 const GET_ADDRESS: u16 = 22;
 const NEW_ROUTE: u16 = 24;
+const DELETE_ROUTE: u16 = 25;
 const GET_ROUTE: u16 = 26;
 
 const LINK_ADDRESS: u16 = 1;
 const LINK_NAME: u16 = 3;
 const LINK_MTU: u16 = 4;
+const LINK_BELOW: u16 = 5;
 const LINK_MASTER: u16 = 10;
 const LINK_PORT: u16 = 12;
 const LINK_INFO: u16 = 18;
@@ -37,6 +39,7 @@ const PORT_HAIRPIN: u16 = 4;
 /// `IFLA_BRPORT_ISOLATED`, of Linux 4.18.
 const PORT_ISOLATED: u16 = 33;
 const BRIDGE_STP: u16 = 5;
+const MACVLAN_MODE: u16 = 1;
 const ADDRESS: u16 = 1;
 const ADDRESS_LOCAL: u16 = 2;
 const ADDRESS_BROADCAST: u16 = 4;
@@ -45,6 +48,10 @@ const ROUTE_LINK: u16 = 4;
 const ROUTE_GATEWAY: u16 = 5;
 
 const INET: u8 = 2;
+const INET6: u8 = 10;
+/// `IFA_F_NODAD`: nobody else is asked first whether they have the address.
+const UNPROBED: u8 = 2;
+const SCOPE_GLOBAL: u8 = 0;
 const BRIDGE: u8 = 7;
 const UP: u32 = 1;
 const TABLE_MAIN: u8 = 254;
@@ -84,9 +91,18 @@ fn link_header(index: u32, flags: u32, change: u32) -> [u8; 16] {
     header
 }
 
-fn address_header(prefix_len: u8, index: u32) -> [u8; 8] {
+fn family<A: Address>() -> u8 {
+    if A::BITS == 32 { INET } else { INET6 }
+}
+
+fn address_header<A: Address>(prefix_len: u8, index: u32) -> [u8; 8] {
     let index = index.to_ne_bytes();
-    [INET, prefix_len, 0, 0, index[0], index[1], index[2], index[3]]
+    let flags = if A::BITS == 32 { 0 } else { UNPROBED };
+    [family::<A>(), prefix_len, flags, SCOPE_GLOBAL, index[0], index[1], index[2], index[3]]
+}
+
+fn octets<A: Address>(address: A) -> Vec<u8> {
+    address.bits().to_be_bytes()[16 - usize::from(A::BITS / 8)..].to_vec()
 }
 
 impl Links {
@@ -184,58 +200,110 @@ impl Links {
         self.0.request(&message).map(drop)
     }
 
-    /// The IPv4 addresses of a link.
-    pub(super) fn addresses(&mut self, index: u32) -> io::Result<Vec<(Ipv4Addr, u8)>> {
-        let answers = self.0.request(&Message::new(GET_ADDRESS, DUMP, &address_header(0, 0)))?;
+    /// The addresses of a link, those of the link alone left out.
+    pub(super) fn addresses<A: Address>(&mut self, index: u32) -> io::Result<Vec<(A, u8)>> {
+        let answers = self.0.request(&Message::new(GET_ADDRESS, DUMP, &address_header::<A>(0, 0)))?;
         let of_link = answers.iter().filter_map(|answer| {
             let header = answer.payload.get(..8)?;
             let owner = u32::from_ne_bytes([header[4], header[5], header[6], header[7]]);
-            (header[0] == INET && owner == index).then_some(())?;
-            Some((ipv4(answer.attributes(8).get(ADDRESS_LOCAL)?)?, header[1]))
+            (header[0] == family::<A>() && header[3] == SCOPE_GLOBAL && owner == index).then_some(())?;
+            let attributes = answer.attributes(8);
+            Some((address(attributes.get(ADDRESS_LOCAL).or_else(|| attributes.get(ADDRESS))?)?, header[1]))
         });
         Ok(of_link.collect())
     }
 
     /// Gives a link an address; having it already is well.
-    pub(super) fn add_address(&mut self, index: u32, address: Ipv4Addr, subnet: Subnet) -> io::Result<()> {
-        let message = Message::new(NEW_ADDRESS, ACK | CREATE | EXCL, &address_header(subnet.prefix_len(), index))
-            .attribute(ADDRESS_LOCAL, &address.octets())
-            .attribute(ADDRESS, &address.octets())
-            .attribute(ADDRESS_BROADCAST, &subnet.broadcast().octets());
+    pub(super) fn add_address<A: Address>(&mut self, index: u32, address: A, subnet: Subnet<A>) -> io::Result<()> {
+        let octets = octets(address);
+        let header = address_header::<A>(subnet.prefix_len(), index);
+        let mut message = Message::new(NEW_ADDRESS, ACK | CREATE | EXCL, &header)
+            .attribute(ADDRESS_LOCAL, &octets)
+            .attribute(ADDRESS, &octets);
+        if A::BITS == 32 {
+            message = message.attribute(ADDRESS_BROADCAST, &self::octets(subnet.last()));
+        }
         match self.0.request(&message) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn remove_address(&mut self, index: u32, address: Ipv4Addr, prefix_len: u8) -> io::Result<()> {
-        let message = Message::new(DELETE_ADDRESS, ACK, &address_header(prefix_len, index))
-            .attribute(ADDRESS_LOCAL, &address.octets());
+    pub(super) fn remove_address<A: Address>(&mut self, index: u32, address: A, prefix_len: u8) -> io::Result<()> {
+        let message = Message::new(DELETE_ADDRESS, ACK, &address_header::<A>(prefix_len, index))
+            .attribute(ADDRESS_LOCAL, &octets(address));
         self.0.request(&message).map(drop)
     }
 
-    pub(super) fn add_default_route(&mut self, index: u32, gateway: Ipv4Addr) -> io::Result<()> {
-        let header = [INET, 0, 0, 0, TABLE_MAIN, PROTOCOL_BOOT, 0, UNICAST, 0, 0, 0, 0];
+    pub(super) fn add_default_route<A: Address>(&mut self, index: u32, gateway: A) -> io::Result<()> {
+        let header = [family::<A>(), 0, 0, 0, TABLE_MAIN, PROTOCOL_BOOT, 0, UNICAST, 0, 0, 0, 0];
         let message = Message::new(NEW_ROUTE, ACK | CREATE | APPEND, &header)
-            .attribute(ROUTE_GATEWAY, &gateway.octets())
+            .attribute(ROUTE_GATEWAY, &octets(gateway))
             .number(ROUTE_LINK, index);
         self.0.request(&message).map(drop)
     }
 
+    /// Takes away the default routes of a family.
+    pub(super) fn remove_default_routes<A: Address>(&mut self) -> io::Result<()> {
+        let header = [family::<A>(), 0, 0, 0, TABLE_MAIN, 0, 0, 0, 0, 0, 0, 0];
+        loop {
+            match self.0.request(&Message::new(DELETE_ROUTE, ACK, &header)) {
+                Ok(_) => {}
+                // None is left; in IPv6 there is one that says so, which stays.
+                Err(error) if matches!(error.raw_os_error(), Some(nix::libc::ESRCH | nix::libc::ENOENT)) => {
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Destinations the host has routes to, default routes and those through `except` left out.
-    pub(super) fn destinations(&mut self, except: Option<u32>) -> io::Result<Vec<Subnet>> {
-        let header = [INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    pub(super) fn destinations<A: Address>(&mut self, except: Option<u32>) -> io::Result<Vec<Subnet<A>>> {
+        let header = [family::<A>(), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let answers = self.0.request(&Message::new(GET_ROUTE, DUMP, &header))?;
         let destinations = answers.iter().filter_map(|answer| {
             let prefix_len = *answer.payload.get(1)?;
             let attributes = answer.attributes(12);
             let through = attributes.number(ROUTE_LINK);
             (prefix_len > 0 && (through.is_none() || through != except)).then_some(())?;
-            Some(Subnet::containing(ipv4(attributes.get(ROUTE_DESTINATION)?)?, prefix_len))
+            Some(Subnet::containing(address(attributes.get(ROUTE_DESTINATION)?)?, prefix_len))
         });
         Ok(destinations.collect())
     }
+
+    /// Makes a link that leads nowhere, for others to be made upon.
+    pub(super) fn add_dummy(&mut self, name: &str) -> io::Result<()> {
+        let message = Message::new(NEW_LINK, ACK | CREATE | EXCL, &link_header(0, 0, 0))
+            .text(LINK_NAME, name)
+            .nest(LINK_INFO, |info| info.text(INFO_KIND, "dummy"));
+        self.0.request(&message).map(drop)
+    }
+
+    /// Makes one more link upon another, in `netns`. It is down.
+    pub(super) fn add_macvlan(
+        &mut self,
+        parent: u32,
+        mode: u32,
+        netns: BorrowedFd<'_>,
+        end: &Peer<'_>,
+    ) -> io::Result<()> {
+        let message = Message::new(NEW_LINK, ACK | CREATE | EXCL, &link_header(0, 0, 0))
+            .text(LINK_NAME, end.name)
+            .number(LINK_BELOW, parent)
+            .attribute(LINK_NETNS, &netns.as_raw_fd().to_ne_bytes());
+        // In the mode that takes the parent over, its address is the parent's.
+        let message = if mode == MACVLAN_PASSTHRU { message } else { message.attribute(LINK_ADDRESS, &end.mac) };
+        let message = end.mtu.map_or(message.clone(), |mtu| message.number(LINK_MTU, mtu));
+        let message = message.nest(LINK_INFO, |info| {
+            info.text(INFO_KIND, "macvlan").nest(INFO_DATA, |data| data.number(MACVLAN_MODE, mode))
+        });
+        self.0.request(&message).map(drop)
+    }
 }
+
+/// `MACVLAN_MODE_PASSTHRU`.
+pub(super) const MACVLAN_PASSTHRU: u32 = 8;
 
 fn read_link(message: &Received) -> Option<Link> {
     (message.kind == NEW_LINK).then_some(())?;
@@ -268,21 +336,19 @@ fn read_stats(bytes: &[u8]) -> NetworkStats {
     }
 }
 
-fn ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
-    Some(<[u8; 4]>::try_from(bytes).ok()?.into())
+fn address<A: Address>(bytes: &[u8]) -> Option<A> {
+    let found: IpAddr = match A::BITS {
+        32 => <[u8; 4]>::try_from(bytes).ok()?.into(),
+        _ => <[u8; 16]>::try_from(bytes).ok()?.into(),
+    };
+    Some(match found {
+        IpAddr::V4(address) => A::of_bits(address.bits()),
+        IpAddr::V6(address) => A::of_bits(address.bits()),
+    })
 }
 
 fn is_absent(error: &io::Error) -> bool {
     error.raw_os_error() == Some(nix::libc::ENODEV)
-}
-
-/// Switches IPv6 off on a link of the calling thread's namespace: no addresses, no router advertisements taken. Where
-/// the kernel has no IPv6 there is nothing to switch.
-pub(super) fn without_ipv6(name: &str) -> io::Result<()> {
-    match fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1") {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Lets the calling thread's namespace forward IPv4 packets, unless it does already.

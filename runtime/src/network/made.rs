@@ -6,16 +6,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    net::Ipv4Addr,
 };
-
-use jiff::Timestamp;
 
 use super::{
     Error, NAME, Network, One, Shared, State, Zone,
-    bridge::{ensure_bridge, free_subnet},
-    fault, lock, publications,
-    record::{OPTION_BRIDGE, OPTION_HOST_IP, OPTION_ICC, OPTION_MASQUERADE, OPTION_MTU, Predefined, Record, switch},
+    bridge::ensure_link,
+    fault, ipv6,
+    link::Links,
+    lock,
+    plan::check,
+    publications,
+    record::{Driver, OPTION_BRIDGE, OPTION_HOST_IP, OPTION_ICC, OPTION_MASQUERADE, OPTION_MTU, Predefined, Record},
     subnet::Subnet,
 };
 use crate::{
@@ -52,6 +53,8 @@ pub(super) fn default_network(predefined: &Predefined, bridge: &str, subnet: Sub
             option(OPTION_HOST_IP, "0.0.0.0"),
             option(OPTION_MTU, "1500"),
         ]),
+        v6: None,
+        driver: Driver::Bridge,
     }
 }
 
@@ -75,6 +78,8 @@ impl Network {
             labels: BTreeMap::new(),
             options: BTreeMap::new(),
             members: Vec::new(),
+            ipv6: false,
+            pools: Vec::new(),
         };
         let mut own = vec![empty(host, "host", "host"), empty(none, "none", "null")];
         let mut made = Vec::new();
@@ -94,9 +99,11 @@ impl Network {
         of_network.map(|((container, _), endpoint)| (container.clone(), endpoint.clone())).collect()
     }
 
-    /// The containers may choose addresses there: its maker chose the subnet.
-    pub fn has_chosen_subnet(&self, network: &NetworkId) -> bool {
-        self.shared.state().networks.get(network).is_some_and(|one| one.record.chosen)
+    /// The containers may choose addresses there, of IPv4 and of IPv6: its maker chose the subnet.
+    pub fn has_chosen_subnet(&self, network: &NetworkId) -> (bool, bool) {
+        let state = self.shared.state();
+        let Some(One { record, .. }) = state.networks.get(network) else { return (false, false) };
+        (record.chosen, record.v6.as_ref().is_some_and(|six| six.chosen))
     }
 
     /// Makes a network.
@@ -104,13 +111,22 @@ impl Network {
     /// # Errors
     /// In Docker's words: the name or the addresses are another's, an option is wrong or not there.
     pub fn create(&self, request: &CreateNetwork) -> Result<NetworkView, Error> {
-        check(request)?;
+        let driver = check(request)?;
         let mut state = self.shared.state();
+        if request.ipv6 && driver == Driver::Bridge {
+            let missing = match ipv6::lacking() {
+                None if !state.firewall.has_ipv6() => Some("its kernel does not filter IPv6 (nf_tables)"),
+                why => why,
+            };
+            if let Some(why) = missing {
+                return Err(Error::Unsupported(format!("IPv6 networks can't be made on this host: {why}")));
+            }
+        }
         let names = state.networks.values().map(|one| one.record.name.as_str());
         if PREDEFINED.into_iter().chain(names).any(|name| name == request.name) {
             return Err(Error::Exists(request.name.clone()));
         }
-        let mut record = self.shared.planned(&state, request)?;
+        let mut record = self.shared.planned(&state, request, driver)?;
         record.options.remove(OPTION_BRIDGE);
         if let Some(bridge) = request.options.get(OPTION_BRIDGE) {
             record.options.insert(OPTION_BRIDGE.to_owned(), bridge.clone());
@@ -129,20 +145,18 @@ impl Network {
     pub fn remove(&self, id: &NetworkId) -> Result<(), Error> {
         let mut state = self.shared.state();
         let one = state.networks.get(id).ok_or_else(|| Error::NotFound(id.to_string()))?;
-        let bridge = one.record.bridge.clone();
+        let record = one.record.clone();
         if state.attached.keys().any(|(_, network)| network == id) {
             return Err(Error::Forbidden(format!(
                 "error while removing network: network {} has active endpoints",
-                one.record.name
+                record.name
             )));
         }
         self.shared.store.withdraw(id)?;
         state.networks.remove(id);
         fault::point("network.withdrawn").map_err(Error::kernel("the network can't be removed"))?;
         state.tell_firewall()?;
-        lock(&self.shared.links)
-            .remove(&bridge)
-            .map_err(Error::kernel(format!("the bridge {bridge} can't be removed")))?;
+        remove_link(&mut lock(&self.shared.links), &record)?;
         fault::point("network.unlinked").map_err(Error::kernel("the network can't be removed"))?;
         if let Some(folder) = &self.shared.names {
             let _ = std::fs::remove_file(folder.join(id.as_str()));
@@ -151,9 +165,17 @@ impl Network {
     }
 }
 
+/// Removes what the host has of a network, unless it is somebody else's.
+pub(super) fn remove_link(links: &mut Links, record: &Record) -> Result<(), Error> {
+    if !record.owns_link() {
+        return Ok(());
+    }
+    links.remove(&record.bridge).map_err(Error::kernel(format!("the interface {} can't be removed", record.bridge)))
+}
+
 impl State {
     fn zones(&self) -> Vec<Zone> {
-        self.networks.values().map(One::zone).collect()
+        self.networks.values().filter_map(One::zone).collect()
     }
 
     /// Tells the firewall which networks there are.
@@ -170,66 +192,6 @@ impl State {
 }
 
 impl Shared {
-    /// The record of a network that is asked for.
-    fn planned(&self, state: &State, request: &CreateNetwork) -> Result<Record, Error> {
-        let id = NetworkId::random();
-        let bridge = match request.options.get(OPTION_BRIDGE) {
-            Some(name) => name.clone(),
-            None => format!("dbr-{}", &id.as_str()[..11]),
-        };
-        let mut links = lock(&self.links);
-        if links.find(&bridge).map_err(Error::kernel("the host's links can't be listed"))?.is_some() {
-            return Err(Error::Forbidden(format!("the host has an interface {bridge} already")));
-        }
-        let taken: Vec<_> = state.networks.values().map(|one| one.record.subnet).collect();
-        let none = AddressPool::default();
-        let asked = request.pools.first().unwrap_or(&none);
-        let subnet = match &asked.subnet {
-            Some(subnet) => pool("subnet", subnet)?,
-            None if asked.ip_range.is_some() || asked.gateway.is_some() => {
-                return Err(Error::Invalid(
-                    "invalid network config:\nno subnet: --ip-range and --gateway need a --subnet".to_owned(),
-                ));
-            }
-            None => free_subnet(&mut links, &taken)?,
-        };
-        if taken.iter().any(|other| other.overlaps(subnet)) {
-            return Err(Error::Overlap);
-        }
-        let ip_range = asked.ip_range.as_deref().map(|range| pool("ip-range", range)).transpose()?;
-        if let Some(range) = ip_range
-            && !(subnet.contains(range.network()) && subnet.contains(range.broadcast()))
-        {
-            return Err(wrong(&format!("invalid ip-range {range}: it is not in the subnet {subnet}")));
-        }
-        let address = |what: &str, text: &str| match text.parse::<Ipv4Addr>() {
-            Ok(ip) if subnet.contains(ip) && ip != subnet.network() && ip != subnet.broadcast() => Ok(ip),
-            Ok(ip) => Err(wrong(&format!("invalid {what} {ip}: it is not an address of the subnet {subnet}"))),
-            Err(_) => Err(wrong(&format!("invalid {what} {text:?}: it is not an IPv4 address"))),
-        };
-        let gateway = match &asked.gateway {
-            Some(gateway) => address("gateway", gateway)?,
-            None => subnet.gateway(),
-        };
-        let reserved =
-            asked.reserved.iter().map(|text| address("auxiliary address", text)).collect::<Result<_, _>>()?;
-        Ok(Record {
-            id,
-            name: request.name.clone(),
-            created_at: Timestamp::now(),
-            bridge,
-            subnet,
-            gateway,
-            ip_range,
-            reserved,
-            chosen: asked.subnet.is_some(),
-            internal: request.internal,
-            attachable: request.attachable,
-            labels: request.labels.clone(),
-            options: request.options.clone(),
-        })
-    }
-
     /// Makes it real.
     fn make(&self, state: &mut State, record: Record) -> Result<One, Error> {
         let step = |name| fault::point(name).map_err(Error::kernel("the network can't be made"));
@@ -239,11 +201,11 @@ impl Shared {
         self.store.stage(&record)?;
         step("network.staged")?;
         let mut made = || {
-            ensure_bridge(&mut lock(&self.links), &record)?;
+            ensure_link(&mut lock(&self.links), &record)?;
             step("network.bridge")?;
             let mut zones = state.zones();
             let one = One::open(self.store.staged(&record.id), record.clone())?;
-            zones.push(one.zone());
+            zones.extend(one.zone());
             state.rebuild_with(zones)?;
             step("network.firewall")?;
             self.store.publish(&record.id)?;
@@ -253,8 +215,8 @@ impl Shared {
             if let Err(second) = state.tell_firewall() {
                 tracing::warn!(error = %second, "the firewall still knows a network that could not be made");
             }
-            if let Err(second) = lock(&self.links).remove(&record.bridge) {
-                tracing::warn!(error = %second, bridge = record.bridge, "a bridge is left over");
+            if let Err(second) = remove_link(&mut lock(&self.links), &record) {
+                tracing::warn!(error = %second, bridge = record.bridge, "an interface is left over");
             }
             return Err(error);
         }
@@ -268,89 +230,31 @@ fn shown(record: &Record, predefined: bool) -> NetworkView {
         id: record.id.clone(),
         name: record.name.clone(),
         created_at: record.created_at,
-        driver: "bridge".to_owned(),
+        driver: record.driver.name().to_owned(),
         internal: record.internal,
         attachable: record.attachable,
         predefined,
         subnet: Some(record.subnet.to_string()),
         gateway: Some(record.gateway),
         ip_range: record.ip_range.map(|range| range.to_string()),
-        bridge: Some(record.bridge.clone()),
+        bridge: (record.driver == Driver::Bridge).then(|| record.bridge.clone()),
         labels: record.labels.clone(),
         options: record.options.clone(),
         members: Vec::new(),
+        ipv6: record.v6.is_some(),
+        pools: [AddressPool {
+            subnet: Some(record.subnet.to_string()),
+            ip_range: record.ip_range.map(|range| range.to_string()),
+            gateway: Some(record.gateway.to_string()),
+            reserved: Vec::new(),
+        }]
+        .into_iter()
+        .chain(record.v6.as_ref().map(|six| AddressPool {
+            subnet: Some(six.subnet.to_string()),
+            ip_range: six.ip_range.map(|range| range.to_string()),
+            gateway: Some(six.gateway.to_string()),
+            reserved: Vec::new(),
+        }))
+        .collect(),
     }
-}
-
-fn wrong(text: &str) -> Error {
-    Error::Invalid(format!("invalid network config:\n{text}"))
-}
-
-/// A subnet or part of one, with Docker's words for one that is no network.
-fn pool(what: &str, text: &str) -> Result<Subnet, Error> {
-    if text.contains(':') {
-        return Err(Error::Unsupported("Darsena does not support IPv6 networks yet".to_owned()));
-    }
-    let read = || {
-        let (address, prefix_len) = text.split_once('/')?;
-        let (address, prefix_len) = (address.parse::<Ipv4Addr>().ok()?, prefix_len.parse::<u8>().ok()?);
-        (prefix_len <= 32).then(|| (address, Subnet::containing(address, prefix_len)))
-    };
-    let Some((address, subnet)) = read() else {
-        return Err(wrong(&format!("invalid {what} {text}: invalid CIDR address: {text}")));
-    };
-    if subnet.network() != address {
-        return Err(wrong(&format!("invalid {what} {text}: it should be {subnet}")));
-    }
-    let least = if what == "subnet" { 30 } else { 32 };
-    if !(8..=least).contains(&subnet.prefix_len()) {
-        return Err(wrong(&format!("invalid {what} {text}: its prefix must be of /8 to /{least}")));
-    }
-    Ok(subnet)
-}
-
-/// What can be said of a request without looking at anything else.
-fn check(request: &CreateNetwork) -> Result<(), Error> {
-    let unsupported = |what: String| Err(Error::Unsupported(format!("Darsena does not support {what} yet")));
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    let first = request.name.bytes().next();
-    if first.is_none_or(|byte| !byte.is_ascii_alphanumeric()) || !request.name.bytes().all(valid) {
-        return Err(Error::Invalid(format!(
-            "invalid network name {:?}: only letters, digits, \"_\", \".\" and \"-\", with a letter or digit first",
-            request.name
-        )));
-    }
-    match request.driver.as_str() {
-        "" | "bridge" => {}
-        "host" | "null" => {
-            let text = format!("only one instance of \"{}\" network is allowed", request.driver);
-            return Err(Error::Forbidden(text));
-        }
-        "macvlan" | "ipvlan" | "overlay" => return unsupported(format!("the network driver {:?}", request.driver)),
-        other => return Err(Error::NotFound(format!("plugin {other:?}"))),
-    }
-    if request.ipv6 {
-        return unsupported("IPv6 networks (--ipv6)".to_owned());
-    }
-    if request.pools.len() > 1 {
-        return unsupported("networks with several subnets".to_owned());
-    }
-    for (name, value) in &request.options {
-        let right = match name.as_str() {
-            OPTION_BRIDGE => {
-                (1..=15).contains(&value.len()) && value.bytes().all(valid) && value != "." && value != ".."
-            }
-            OPTION_ICC | OPTION_MASQUERADE => switch(value).is_some(),
-            OPTION_HOST_IP => value.parse::<Ipv4Addr>().is_ok(),
-            OPTION_MTU => value.parse::<u32>().is_ok_and(|mtu| (68..=65_535).contains(&mtu)),
-            other if other.starts_with("com.docker.network.") => {
-                return unsupported(format!("the network option {other}"));
-            }
-            _ => true,
-        };
-        if !right {
-            return Err(Error::Invalid(format!("invalid value of the network option {name}: {value:?}")));
-        }
-    }
-    Ok(())
 }

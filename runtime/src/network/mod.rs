@@ -7,6 +7,8 @@
 //! dbr-XXXXXXXXXXX         bridge of another network, unless its maker named it; ports dvXXXXXXXXXXX, one an endpoint
 //! inet darsena            nf_tables table, see [`firewall`]
 //! net.ipv4.ip_forward     set to 1 when it is not; never reset
+//! net.ipv6.conf           forwarding the same, with the first network that has IPv6; see [`ipv6`]
+//! dm-XXXXXXXXXXXX         what a macvlan without a link of the host's is upon
 //! <state>/...             what is kept, see `record` and `leases`
 //! <names>/<network id>    who is called what, for the resolvers; see [`crate::names`]
 //! ```
@@ -24,10 +26,12 @@ mod bridge;
 mod conntrack;
 mod error;
 pub mod firewall;
+mod ipv6;
 mod leases;
 mod link;
 mod made;
 mod nftables;
+mod plan;
 mod plug;
 mod record;
 mod redirect;
@@ -37,24 +41,26 @@ mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
+    os::fd::BorrowedFd,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 pub use error::Error;
 pub use firewall::warnings;
+pub use ipv6::lacking as ipv6_lacking;
 pub use plug::{AttachRequest, Place};
 pub use redirect::{RESOLVER, open_resolver};
 pub use reserve::{HeldSocket, Reservation};
 pub use subnet::{ParseSubnetError, Subnet};
 
 use self::{
-    bridge::{choose_subnet, ensure_bridge, sweep},
+    bridge::{choose_subnet, ensure_link, sweep},
     firewall::{Firewall, Publication, Zone},
     leases::{Leases, Pool},
     link::Links,
-    record::{Predefined, Record, Store},
+    record::{Driver, Predefined, Record, Store},
     watch::{Seen, Sweeper, Watcher},
 };
 use crate::{
@@ -119,27 +125,47 @@ struct State {
 struct One {
     record: Record,
     leases: Leases,
+    leases6: Option<Leases<Ipv6Addr>>,
 }
 
 impl One {
     fn open(state_dir: PathBuf, record: Record) -> Result<Self, Error> {
+        let leases6 = match &record.v6 {
+            None => None,
+            Some(six) => {
+                let pool = Pool {
+                    subnet: six.subnet,
+                    gateway: six.gateway,
+                    range: six.ip_range,
+                    reserved: six.reserved.clone(),
+                };
+                Some(Leases::open(state_dir.clone(), leases::FILE_6, pool)?)
+            }
+        };
         let pool = Pool {
             subnet: record.subnet,
             gateway: record.gateway,
             range: record.ip_range,
             reserved: record.reserved.clone(),
         };
-        Ok(Self { leases: Leases::open(state_dir, pool)?, record })
+        Ok(Self { leases: Leases::open(state_dir, leases::FILE, pool)?, leases6, record })
     }
 
-    fn zone(&self) -> Zone {
-        Zone {
+    fn release(&mut self, container: &ContainerId) -> Result<(), Error> {
+        self.leases.release(container)?;
+        self.leases6.as_mut().map_or(Ok(()), |leases| leases.release(container))
+    }
+
+    /// What the firewall knows of it; a macvlan's packets never pass the host.
+    fn zone(&self) -> Option<Zone> {
+        (self.record.driver == Driver::Bridge).then(|| Zone {
+            v6: self.record.v6.as_ref().map(|six| six.subnet),
             bridge: self.record.bridge.clone(),
             subnet: self.record.subnet,
             internal: self.record.internal,
             masquerade: self.record.masquerade(),
             icc: self.record.icc(),
-        }
+        })
     }
 }
 
@@ -155,9 +181,7 @@ impl Network {
         let default = made::default_network(&predefined, &config.bridge, subnet);
         let mut networks = BTreeMap::from([(default.id.clone(), One::open(state_dir, default)?)]);
         for record in half {
-            links
-                .remove(&record.bridge)
-                .map_err(Error::kernel(format!("the bridge {} can't be removed", record.bridge)))?;
+            made::remove_link(&mut links, &record)?;
             store.forget(&record.id)?;
         }
         for record in records {
@@ -166,14 +190,14 @@ impl Network {
         }
         for One { record, .. } in networks.values() {
             // A bridge that can't be had now is tried again when a container needs it.
-            match ensure_bridge(&mut links, record) {
+            match ensure_link(&mut links, record) {
                 Err(error) if record.id == predefined.bridge => return Err(error),
-                Err(error) => tracing::error!(network = record.name, %error, "a network's bridge is missing"),
+                Err(error) => tracing::error!(network = record.name, %error, "a network's interface is missing"),
                 Ok(_) => {}
             }
         }
         link::forward_ipv4().map_err(Error::kernel("IPv4 forwarding can't be switched on"))?;
-        let zones: Vec<_> = networks.values().map(One::zone).collect();
+        let zones: Vec<_> = networks.values().filter_map(One::zone).collect();
         let firewall = Firewall::open(zones, config.metadata).and_then(|mut firewall| {
             if !firewall.exists()? {
                 firewall.rebuild(&[])?;
@@ -218,7 +242,7 @@ impl Network {
             .map_err(Error::kernel("the container's ports can't be published"))?;
         let mut reservations = Vec::with_capacity(endpoint.ports.len());
         for port in &endpoint.ports {
-            match reserve::reserve_again(*port) {
+            match reserve::reserve_again(*port, endpoint) {
                 Ok(reservation) => reservations.push(reservation),
                 Err(error) => {
                     tracing::warn!(%error, container = container.short(), ?port, "a published port can't be held again");
@@ -246,17 +270,27 @@ impl Network {
         self.withdraw(&mut state, &gone)
     }
 
-    /// Takes a running container out of one network; its link goes at once, its address is free.
-    pub fn disconnect(&self, container: &ContainerId, network: &NetworkId) -> Result<(), Error> {
+    /// Takes a running container out of one network; its link goes at once, its address is free. A link that is within its
+    /// namespace alone is found there.
+    pub fn disconnect(
+        &self,
+        container: &ContainerId,
+        network: &NetworkId,
+        netns: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Error> {
         let mut state = self.shared.state();
         let gone = state.attached.remove(&(container.clone(), network.clone()));
         if let Some(endpoint) = &gone {
-            let removed = lock(&self.shared.links).remove(&endpoint.host_interface);
-            removed.map_err(Error::kernel("the container's interface can't be removed"))?;
+            if !endpoint.host_interface.is_empty() {
+                let removed = lock(&self.shared.links).remove(&endpoint.host_interface);
+                removed.map_err(Error::kernel("the container's interface can't be removed"))?;
+            } else if let Some(netns) = netns {
+                plug::unplug_inside(endpoint, netns);
+            }
             self.withdraw(&mut state, std::slice::from_ref(endpoint))?;
         }
         match state.networks.get_mut(network) {
-            Some(one) => one.leases.release(container),
+            Some(one) => one.release(container),
             None => Ok(()),
         }
     }
@@ -279,7 +313,7 @@ impl Network {
     /// Forgets a container that is removed: its addresses are free.
     pub fn release(&self, container: &ContainerId) -> Result<(), Error> {
         self.detach(container)?;
-        self.shared.state().networks.values_mut().try_for_each(|one| one.leases.release(container))
+        self.shared.state().networks.values_mut().try_for_each(|one| one.release(container))
     }
 
     /// Makes the kernel agree with what runs: firewall, links on the bridges, leases of containers not in `known`. A
@@ -290,8 +324,12 @@ impl Network {
             live.iter().map(|(container, endpoint)| (self.shared.key(container, endpoint), endpoint.clone())).collect();
         let known: BTreeSet<_> = known.iter().chain(live.iter().map(|(container, _)| container)).collect();
         for (id, one) in &mut state.networks {
-            let of_network = live.iter().filter(|(_, endpoint)| self.shared.network_of(endpoint) == *id);
-            one.leases.hold(of_network.map(|(container, endpoint)| (container.clone(), endpoint.ip)), &known)?;
+            let of_network = || live.iter().filter(|(_, endpoint)| self.shared.network_of(endpoint) == *id);
+            one.leases.hold(of_network().map(|(container, endpoint)| (container.clone(), endpoint.ip)), &known)?;
+            if let Some(leases) = &mut one.leases6 {
+                let v6 = |(container, endpoint): &(ContainerId, Endpoint)| Some((container.clone(), endpoint.v6?.ip));
+                leases.hold(of_network().filter_map(v6), &known)?;
+            }
         }
         let published: Vec<_> = state.attached.values().flat_map(publications).collect();
         state.firewall.rebuild(&published).map_err(Error::kernel("the firewall can't be rebuilt"))?;
@@ -302,12 +340,15 @@ impl Network {
         let mut links = lock(&self.shared.links);
         let (mut bridges, mut wanted) = (Vec::new(), BTreeMap::new());
         for (id, One { record, .. }) in &state.networks {
-            let bridge = match ensure_bridge(&mut links, record) {
+            let bridge = match ensure_link(&mut links, record) {
                 Ok(bridge) => bridge,
                 Err(error) if *id == self.shared.predefined.bridge => return Err(error),
                 // Said when it was opened.
                 Err(_) => continue,
             };
+            if record.driver != Driver::Bridge {
+                continue;
+            }
             bridges.push(bridge);
             let of_network = state.attached.iter().filter(|((_, network), _)| network == id);
             wanted.extend(of_network.map(|(_, endpoint)| (endpoint.host_interface.clone(), (bridge, !record.icc()))));
@@ -317,6 +358,9 @@ impl Network {
 
     /// What a container has received and sent; `None` when its link is gone.
     pub fn counters(&self, endpoint: &Endpoint) -> Option<NetworkStats> {
+        if endpoint.host_interface.is_empty() {
+            return None;
+        }
         let found = lock(&self.shared.links).find(&endpoint.host_interface);
         found.ok().flatten().map(|link| link.stats)
     }
@@ -342,7 +386,10 @@ impl Shared {
             return;
         }
         let members = state.attached.iter().filter(|((_, of), _)| of == network);
-        let entries = members.map(|(_, endpoint)| (endpoint.ip, endpoint.names.as_slice()));
+        let entries = members.flat_map(|(_, endpoint)| {
+            let addresses = [Some(endpoint.ip.into()), endpoint.v6.map(|v6| v6.ip.into())];
+            addresses.into_iter().flatten().map(|address| (address, endpoint.names.as_slice()))
+        });
         let text = crate::names::write(&one.record.name, entries);
         let (path, beside) = (folder.join(network.as_str()), folder.join(format!(".tmp-{network}")));
         let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path));
@@ -373,7 +420,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn publications(endpoint: &Endpoint) -> Vec<Publication> {
-    endpoint.ports.iter().map(|port| (*port, endpoint.ip)).collect()
+    endpoint.ports.iter().map(|port| (*port, reserve::target(port.host_ip, endpoint))).collect()
 }
 
 /// Locally administered, and the same whenever the address is the same: neighbours' ARP tables stay true.

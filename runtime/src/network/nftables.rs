@@ -2,7 +2,10 @@
 //!
 //! Only what the firewall needs is here. Every object is in the `inet` family.
 
-use std::{io, net::Ipv4Addr};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use crate::{
     request::Protocol,
@@ -71,6 +74,42 @@ pub(super) enum Compare {
 const FIRST: u32 = 1;
 const SECOND_WORD: u32 = 9;
 const THIRD_WORD: u32 = 10;
+/// The words behind the first four.
+const FIFTH_WORD: u32 = 12;
+const SIXTH_WORD: u32 = 13;
+
+/// A version of the Internet protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ip {
+    V4 = 2,
+    V6 = 10,
+}
+
+impl Ip {
+    /// Which one an address is of.
+    pub(super) fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// Where a packet has its source address.
+    pub(super) fn source(self) -> u32 {
+        if self == Self::V4 { 12 } else { 8 }
+    }
+
+    /// Where it has its destination address.
+    pub(super) fn destination(self) -> u32 {
+        if self == Self::V4 { 16 } else { 24 }
+    }
+
+    fn len(self) -> u32 {
+        if self == Self::V4 { 4 } else { 16 }
+    }
+
+    /// The registers behind an address in the first one.
+    fn behind(self) -> (u32, u32) {
+        if self == Self::V4 { (SECOND_WORD, THIRD_WORD) } else { (FIFTH_WORD, SIXTH_WORD) }
+    }
+}
 
 pub(super) fn open() -> io::Result<Socket> {
     Socket::open(Family::Netfilter)
@@ -108,6 +147,8 @@ pub(super) fn new_chain(table: &str, name: &str, kind: &str, hook: Hook, priorit
 pub(super) type Fields = [(u32, usize)];
 /// An IPv4 address.
 pub(super) const ADDRESS: (u32, usize) = (7, 4);
+/// An IPv6 address.
+pub(super) const ADDRESS_6: (u32, usize) = (8, 16);
 /// A transport protocol.
 pub(super) const PROTOCOL: (u32, usize) = (12, 1);
 /// A port.
@@ -196,16 +237,16 @@ impl Rule {
         self.meta(key, compare, &value)
     }
 
-    /// Only IPv4.
+    /// Only packets of one version.
     #[must_use]
-    pub(super) fn ipv4(self) -> Self {
-        self.meta(Meta::Family, Compare::Equal, &[2])
+    pub(super) fn ip(self, version: Ip) -> Self {
+        self.meta(Meta::Family, Compare::Equal, &[version as u8])
     }
 
-    /// Compares an address of the IPv4 header under a mask: at 12 is the source, at 16 the destination.
+    /// Compares an address of the header under a mask as long.
     #[must_use]
-    pub(super) fn address(self, offset: u32, mask: [u8; 4], compare: Compare, value: [u8; 4]) -> Self {
-        self.load_address(offset).mask(mask).compare(compare, &value)
+    pub(super) fn address(self, offset: u32, mask: &[u8], compare: Compare, value: &[u8]) -> Self {
+        self.load_payload(FIRST, 1, offset, mask.len() as u32).mask(mask).compare(compare, value)
     }
 
     /// Only packets to an address of this host.
@@ -235,14 +276,17 @@ impl Rule {
 
     fn connection(self, key: u32, bits: u32) -> Self {
         self.push("ct", vec![Field::Number(2, key), Field::Number(1, FIRST)])
-            .mask(bits.to_ne_bytes())
+            .mask(&bits.to_ne_bytes())
             .compare(Compare::Differs, &[0; 4])
     }
 
     /// Loads destination address, protocol and destination port as a set's key.
     #[must_use]
-    pub(super) fn load_destination(self) -> Self {
-        self.load_address(16).load_meta(Meta::Protocol, SECOND_WORD).load_port(THIRD_WORD)
+    pub(super) fn load_destination(self, version: Ip) -> Self {
+        let (second, third) = version.behind();
+        self.load_payload(FIRST, 1, version.destination(), version.len())
+            .load_meta(Meta::Protocol, second)
+            .load_port(third)
     }
 
     /// Loads protocol and destination port as a set's key.
@@ -259,21 +303,20 @@ impl Rule {
 
     /// Sends the connection to the address and port a map has for the loaded key; goes on when it has none.
     #[must_use]
-    pub(super) fn redirect_by(self, map: &str) -> Self {
+    pub(super) fn redirect_by(self, map: &str, version: Ip) -> Self {
         self.push("lookup", vec![Field::Text(1, map.to_owned()), Field::Number(2, FIRST), Field::Number(3, FIRST)])
-            .send_to_loaded()
+            .send_to_loaded(version)
     }
 
-    fn send_to_loaded(self) -> Self {
+    fn send_to_loaded(self, version: Ip) -> Self {
         const TO_DESTINATION: u32 = 1;
-        const IPV4: u32 = 2;
         self.push(
             "nat",
             vec![
                 Field::Number(1, TO_DESTINATION),
-                Field::Number(2, IPV4),
+                Field::Number(2, version as u32),
                 Field::Number(3, FIRST),
-                Field::Number(5, SECOND_WORD),
+                Field::Number(5, version.behind().0),
             ],
         )
     }
@@ -291,7 +334,7 @@ impl Rule {
     pub(super) fn redirect_to(self, address: Ipv4Addr, port: u16) -> Self {
         self.push("immediate", vec![Field::Number(1, FIRST), Field::Value(2, address.octets().to_vec())])
             .push("immediate", vec![Field::Number(1, SECOND_WORD), Field::Value(2, port.to_be_bytes().to_vec())])
-            .send_to_loaded()
+            .send_to_loaded(Ip::V4)
     }
 
     /// Gives the connection the address of the interface it leaves by.
@@ -309,10 +352,6 @@ impl Rule {
         self.push("meta", vec![Field::Number(2, key as u32), Field::Number(1, register)])
     }
 
-    fn load_address(self, offset: u32) -> Self {
-        self.load_payload(FIRST, 1, offset, 4)
-    }
-
     fn load_port(self, register: u32) -> Self {
         self.load_payload(register, 2, 2, 2)
     }
@@ -325,15 +364,15 @@ impl Rule {
         )
     }
 
-    fn mask(self, mask: [u8; 4]) -> Self {
+    fn mask(self, mask: &[u8]) -> Self {
         self.push(
             "bitwise",
             vec![
                 Field::Number(1, FIRST),
                 Field::Number(2, FIRST),
-                Field::Number(3, 4),
+                Field::Number(3, mask.len() as u32),
                 Field::Value(4, mask.to_vec()),
-                Field::Value(5, vec![0; 4]),
+                Field::Value(5, vec![0; mask.len()]),
             ],
         )
     }

@@ -1,16 +1,27 @@
 //! A container's place in a network: address, pair of links, ports.
 
-use std::{io, net::Ipv4Addr, os::fd::BorrowedFd};
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr},
+    os::fd::BorrowedFd,
+};
 
 use super::{
-    Error, Network, Shared, State, bridge::ensure_bridge, link, link::Links, link::Peer, link_name, lock, mac_of,
-    publications, reserve, reserve::Reservation,
+    Error, Network, Shared, State,
+    bridge::ensure_link,
+    ipv6,
+    link::{INSIDE, Links, Peer},
+    link_name, lock, mac_of, publications,
+    record::{Driver, Record},
+    reserve,
+    reserve::Reservation,
+    subnet::Subnet,
 };
 use crate::{
     id::{ContainerId, NetworkId},
     request::{Mac, PortBinding},
     sys::netns,
-    view::Endpoint,
+    view::{Endpoint, Inet6},
 };
 
 /// A container to be connected.
@@ -43,6 +54,10 @@ pub struct Place {
     pub names: Vec<String>,
     /// It is the container's way out.
     pub way_out: bool,
+    /// The IPv6 address wanted.
+    pub ip6: Option<Ipv6Addr>,
+    /// It is the container's way out by IPv6.
+    pub way_out6: bool,
 }
 
 impl Default for Place {
@@ -50,11 +65,13 @@ impl Default for Place {
     fn default() -> Self {
         Self {
             network: None,
-            interface: link::INSIDE.to_owned(),
+            interface: INSIDE.to_owned(),
             ip: None,
             mac: None,
             names: Vec::new(),
             way_out: true,
+            ip6: None,
+            way_out6: true,
         }
     }
 }
@@ -74,6 +91,7 @@ impl Network {
         let (endpoint, reservations) = self.shared.state().admit(&network, request)?;
         let done = self.shared.plug(&endpoint, request).and_then(|()| self.publish(&endpoint));
         if let Err(error) = done {
+            unplug_inside(&endpoint, request.netns);
             self.undo_attach(&key);
             return Err(error);
         }
@@ -103,16 +121,20 @@ impl Network {
         }
     }
 
-    /// Makes a connected container's place its way out, and publishes its ports there.
+    /// Makes a connected container's place its way out, by one version or both, and with the way out by IPv4 publishes its
+    /// ports there.
     pub fn lead_out(&self, request: &AttachRequest<'_>) -> Result<(Endpoint, Vec<Reservation>), Error> {
         let network = request.place.network.clone().unwrap_or_else(|| self.shared.predefined.bridge.clone());
         let key = (request.container.clone(), network);
+        let place = &request.place;
         let (endpoint, reservations) = {
             let mut state = self.shared.state();
             let known = state.attached.get(&key).cloned().ok_or_else(|| Error::NotFound(request.name.to_owned()))?;
-            let reservations = state.reserve(request, known.ip)?;
-            let ports = reservations.iter().map(|reservation| reservation.port).collect();
-            let endpoint = Endpoint { ports, ..known };
+            let reservations = if place.way_out { state.reserve(request, &known)? } else { Vec::new() };
+            let mut endpoint = known;
+            if place.way_out {
+                endpoint.ports = reservations.iter().map(|reservation| reservation.port).collect();
+            }
             state.attached.insert(key, endpoint.clone());
             (endpoint, reservations)
         };
@@ -120,7 +142,7 @@ impl Network {
         netns::within(request.netns, || {
             let mut links = Links::open()?;
             let inside = links.find(&interface)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?.index;
-            links.add_default_route(inside, endpoint.gateway)
+            lead(&mut links, inside, &endpoint, place)
         })
         .map_err(Error::kernel("the container's way out can't be changed"))?;
         self.publish(&endpoint)?;
@@ -129,10 +151,39 @@ impl Network {
     }
 }
 
+/// Takes a macvlan's link out of a container that stays; the end of its namespace takes it too. Absent is well.
+pub(super) fn unplug_inside(endpoint: &Endpoint, netns: BorrowedFd<'_>) {
+    if !endpoint.host_interface.is_empty() {
+        return;
+    }
+    let gone = netns::within(netns, || {
+        let mut links = Links::open()?;
+        match links.find(endpoint.interface())? {
+            Some(link) if link.kind == "macvlan" => links.remove(&link.name),
+            _ => Ok(()),
+        }
+    });
+    if let Err(error) = gone {
+        tracing::warn!(%error, "a container's interface is left over");
+    }
+}
+
+/// Makes a place the way out of the namespace it is in, instead of another that may be it.
+fn lead(links: &mut Links, inside: u32, endpoint: &Endpoint, place: &Place) -> io::Result<()> {
+    if place.way_out {
+        links.remove_default_routes::<Ipv4Addr>()?;
+        links.add_default_route(inside, endpoint.gateway)?;
+    }
+    if let (true, Some(v6)) = (place.way_out6, &endpoint.v6) {
+        links.remove_default_routes::<Ipv6Addr>()?;
+        links.add_default_route(inside, v6.gateway)?;
+    }
+    Ok(())
+}
+
 impl Shared {
-    /// Makes the pair of links, and configures the inner one from within.
+    /// Makes the container's link, and configures it from within.
     fn plug(&self, endpoint: &Endpoint, request: &AttachRequest<'_>) -> Result<(), Error> {
-        let name = &endpoint.host_interface;
         let record = {
             let state = self.state();
             let one = state.networks.get(&self.network_of(endpoint));
@@ -140,37 +191,63 @@ impl Shared {
         };
         let mac = request.place.mac.map_or_else(|| mac_of(endpoint.ip), |mac| mac.0);
         let peer = Peer { name: endpoint.interface(), mac, mtu: record.mtu() };
-        {
-            let mut links = lock(&self.links);
-            let bridge = match links.find(&record.bridge).map_err(Error::kernel("the bridge can't be found"))? {
-                Some(link) => link.index,
-                None => ensure_bridge(&mut links, &record)?,
-            };
-            let mut connect = || {
-                links.add_pair(name, bridge, request.netns, &peer)?;
-                link::without_ipv6(name)?;
-                if (!endpoint.ports.is_empty() || !record.icc())
-                    && let Some(link) = links.find(name)?
-                {
-                    links.set_hairpin(link.index)?;
-                    if !record.icc() {
-                        links.isolate(link.index)?;
-                    }
-                }
-                links.up(name)
-            };
-            connect().map_err(Error::kernel("the container can't be connected to the bridge"))?;
-        }
-        let way_out = request.place.way_out && !record.internal;
+        self.link(endpoint, request, &record, &peer)?;
+        let place = Place {
+            way_out: request.place.way_out && !record.internal,
+            way_out6: request.place.way_out6 && !record.internal,
+            ..request.place.clone()
+        };
         netns::within(request.netns, || {
             let mut links = Links::open()?;
             let inside = links.find(peer.name)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?.index;
-            link::without_ipv6(peer.name)?;
+            match &endpoint.v6 {
+                None => ipv6::switch_off(peer.name)?,
+                Some(v6) => {
+                    ipv6::switch_on(peer.name)?;
+                    links.add_address(inside, v6.ip, Subnet::containing(v6.ip, v6.prefix_len))?;
+                }
+            }
             links.add_address(inside, endpoint.ip, record.subnet)?;
             links.up(peer.name)?;
-            if way_out { links.add_default_route(inside, endpoint.gateway) } else { Ok(()) }
+            lead(&mut links, inside, endpoint, &place)
         })
         .map_err(Error::kernel("the container's interface can't be configured"))
+    }
+
+    /// Makes the link, its inner end in the container's namespace.
+    fn link(
+        &self,
+        endpoint: &Endpoint,
+        request: &AttachRequest<'_>,
+        record: &Record,
+        peer: &Peer<'_>,
+    ) -> Result<(), Error> {
+        let name = &endpoint.host_interface;
+        let mut links = lock(&self.links);
+        let upon = match links.find(&record.bridge).map_err(Error::kernel("the network's interface can't be found"))? {
+            Some(link) => link.index,
+            None => ensure_link(&mut links, record)?,
+        };
+        if record.driver == Driver::Macvlan {
+            return links.add_macvlan(upon, record.mode(), request.netns, peer).map_err(Error::kernel(format!(
+                "the container can't be connected to the interface {}",
+                record.bridge
+            )));
+        }
+        let mut connect = || {
+            links.add_pair(name, upon, request.netns, peer)?;
+            ipv6::switch_off(name)?;
+            if (!endpoint.ports.is_empty() || !record.icc())
+                && let Some(link) = links.find(name)?
+            {
+                links.set_hairpin(link.index)?;
+                if !record.icc() {
+                    links.isolate(link.index)?;
+                }
+            }
+            links.up(name)
+        };
+        connect().map_err(Error::kernel("the container can't be connected to the bridge"))
     }
 }
 
@@ -192,6 +269,20 @@ impl State {
                 ip
             }
         };
+        let runs = |owner: &ContainerId| self.attached.contains_key(&(owner.clone(), network.clone()));
+        let v6 = match (&one.record.v6, &mut one.leases6) {
+            (Some(six), Some(leases)) => {
+                let ip = match place.ip6 {
+                    None => leases.take(request.container)?,
+                    Some(ip) => {
+                        leases.take_this(request.container, ip, runs)?;
+                        ip
+                    }
+                };
+                Some(Inet6 { ip, prefix_len: six.subnet.prefix_len(), gateway: six.gateway })
+            }
+            _ => None,
+        };
         let record = &one.record;
         let mut endpoint = Endpoint {
             network: record.name.clone(),
@@ -199,31 +290,39 @@ impl State {
             prefix_len: record.subnet.prefix_len(),
             gateway: record.gateway,
             mac: place.mac.unwrap_or(Mac(mac_of(ip))).to_string(),
-            host_interface: link_name(request.container),
+            // What a macvlan gives a container is within it alone.
+            host_interface: match record.driver {
+                Driver::Bridge => link_name(request.container),
+                Driver::Macvlan => String::new(),
+            },
             ports: Vec::new(),
             network_id: Some(network.clone()),
             interface: place.interface.clone(),
             names: place.names.clone(),
             id: NetworkId::random().to_string(),
+            v6,
         };
         let host_ip = record.host_ip();
-        let asked: Vec<_> =
-            request.ports.iter().map(|port| PortBinding { host_ip: port.host_ip.or(host_ip), ..*port }).collect();
+        let asked: Vec<_> = request
+            .ports
+            .iter()
+            .map(|port| PortBinding { host_ip: port.host_ip.or(host_ip.map(Into::into)), ..*port })
+            .collect();
         let request = AttachRequest { ports: &asked, ..request.clone() };
-        let reservations = self.reserve(&request, ip)?;
+        let reservations = self.reserve(&request, &endpoint)?;
         endpoint.ports = reservations.iter().map(|reservation| reservation.port).collect();
         self.attached.insert((request.container.clone(), network.clone()), endpoint.clone());
         Ok((endpoint, reservations))
     }
 
-    fn reserve(&self, request: &AttachRequest<'_>, ip: Ipv4Addr) -> Result<Vec<Reservation>, Error> {
+    fn reserve(&self, request: &AttachRequest<'_>, endpoint: &Endpoint) -> Result<Vec<Reservation>, Error> {
         let label = format!("{} ({})", request.name, request.container);
         let mut reservations: Vec<Reservation> = Vec::with_capacity(request.ports.len());
         for binding in request.ports {
             let held = self.attached.values().flat_map(|endpoint| &endpoint.ports);
             let taken = held.chain(reservations.iter().map(|reservation| &reservation.port));
-            let reservation = reserve::reserve(binding, ip, &label, taken)?;
-            reservations.push(reservation);
+            let mut held = reserve::reserve(binding, endpoint, &label, taken)?;
+            reservations.append(&mut held);
         }
         Ok(reservations)
     }

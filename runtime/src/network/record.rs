@@ -4,14 +4,14 @@
 //! network/predefined.json         ids of bridge, host and none
 //! network/leases.json             addresses of the default network
 //! network/<id>/record.json        synced; the folder is renamed into place last by `create`
-//! network/<id>/leases.json        its addresses
+//! network/<id>/leases.json        its addresses; leases6.json those of IPv6
 //! network/.tmp-<id>/              being made, or being removed: the next engine removes its bridge and then the folder
 //! ```
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
 };
 
@@ -34,6 +34,10 @@ pub(super) const OPTION_ICC: &str = "com.docker.network.bridge.enable_icc";
 pub(super) const OPTION_MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
 /// The host address of ports published without one.
 pub(super) const OPTION_HOST_IP: &str = "com.docker.network.bridge.host_binding_ipv4";
+/// The link of the host's that a macvlan is upon.
+pub(super) const OPTION_PARENT: &str = "parent";
+/// How its containers reach each other.
+pub(super) const OPTION_MODE: &str = "macvlan_mode";
 /// Bytes a packet may have.
 pub(super) const OPTION_MTU: &str = "com.docker.network.driver.mtu";
 
@@ -43,7 +47,7 @@ pub(super) struct Record {
     pub(super) id: NetworkId,
     pub(super) name: String,
     pub(super) created_at: Timestamp,
-    /// The bridge's name on the host.
+    /// The name of the bridge on the host, or of the link that a macvlan is upon.
     pub(super) bridge: String,
     pub(super) subnet: Subnet,
     pub(super) gateway: Ipv4Addr,
@@ -57,6 +61,41 @@ pub(super) struct Record {
     pub(super) attachable: bool,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) options: BTreeMap<String, String>,
+    /// Its addresses of IPv6, where it has any.
+    #[serde(default)]
+    pub(super) v6: Option<Six>,
+    #[serde(default)]
+    pub(super) driver: Driver,
+}
+
+/// A network's addresses of IPv6; each field is as its namesake of [`Record`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Six {
+    pub(super) subnet: Subnet<Ipv6Addr>,
+    pub(super) gateway: Ipv6Addr,
+    pub(super) ip_range: Option<Subnet<Ipv6Addr>>,
+    pub(super) reserved: BTreeSet<Ipv6Addr>,
+    pub(super) chosen: bool,
+}
+
+/// What connects a network's containers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Driver {
+    /// A bridge of the host's.
+    #[default]
+    Bridge,
+    /// A link of the host's that shows a hardware address for each of them.
+    Macvlan,
+}
+
+impl Driver {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Macvlan => "macvlan",
+        }
+    }
 }
 
 impl Record {
@@ -74,6 +113,16 @@ impl Record {
         !self.internal && self.switch(OPTION_MASQUERADE, true)
     }
 
+    /// The link on the host is the engine's own: it is made with the network and removed with it.
+    pub(super) fn owns_link(&self) -> bool {
+        self.driver == Driver::Bridge || !self.options.contains_key(OPTION_PARENT)
+    }
+
+    /// The kernel's number of a macvlan's mode.
+    pub(super) fn mode(&self) -> u32 {
+        self.options.get(OPTION_MODE).and_then(|mode| mode_number(mode)).unwrap_or(MODE_BRIDGE)
+    }
+
     /// Bytes a packet may have, if not the kernel's 1500.
     pub(super) fn mtu(&self) -> Option<u32> {
         self.options.get(OPTION_MTU)?.parse().ok()
@@ -82,6 +131,19 @@ impl Record {
     /// The host address of ports published without one.
     pub(super) fn host_ip(&self) -> Option<Ipv4Addr> {
         self.options.get(OPTION_HOST_IP)?.parse().ok().filter(|ip: &Ipv4Addr| !ip.is_unspecified())
+    }
+}
+
+const MODE_BRIDGE: u32 = 4;
+
+/// `MACVLAN_MODE_…`.
+pub(super) fn mode_number(mode: &str) -> Option<u32> {
+    match mode {
+        "private" => Some(1),
+        "vepa" => Some(2),
+        "" | "bridge" => Some(MODE_BRIDGE),
+        "passthru" => Some(super::link::MACVLAN_PASSTHRU),
+        _ => None,
     }
 }
 

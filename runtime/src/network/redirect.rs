@@ -11,7 +11,7 @@ use std::{
 use super::{
     Error,
     firewall::TABLE,
-    nftables::{self, Compare, Hook, Rule},
+    nftables::{self, Compare, Hook, Ip, Rule},
 };
 use crate::{
     request::Protocol,
@@ -23,7 +23,6 @@ pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 
 /// The port of name servers.
 const PORT: u16 = 53;
-const DESTINATION: u32 = 16;
 
 /// Opens a resolver's sockets inside a container's network namespace, and leads questions to them.
 pub fn open_resolver(netns: BorrowedFd<'_>) -> Result<(UdpSocket, TcpListener), Error> {
@@ -41,8 +40,8 @@ pub fn open_resolver(netns: BorrowedFd<'_>) -> Result<(UdpSocket, TcpListener), 
         ];
         batch.extend(ports.map(|(protocol, port)| {
             Rule::default()
-                .ipv4()
-                .address(DESTINATION, [255; 4], Compare::Equal, RESOLVER.octets())
+                .ip(Ip::V4)
+                .address(Ip::V4.destination(), &[255; 4], Compare::Equal, &RESOLVER.octets())
                 .service(protocol, PORT)
                 .redirect_to(RESOLVER, port)
                 .into_message(TABLE, chain)

@@ -156,9 +156,11 @@ impl Sweeper {
         Ok(Self { tasks: Some(tasks), thread: Some(thread) })
     }
 
-    /// Removes a link, if the kernel has not done so by then.
+    /// Removes a link, if the kernel has not done so by then. A container without one on the host has an empty name here.
     pub(super) fn remove_link(&self, name: String) {
-        self.give(Task::RemoveLink(name));
+        if !name.is_empty() {
+            self.give(Task::RemoveLink(name));
+        }
     }
 
     /// Forgets UDP flows that went past ports that were just published.

@@ -1,6 +1,11 @@
 //! Networks: to make one, and to be in one.
 
-use std::{collections::BTreeMap, fmt, net::Ipv4Addr, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +58,7 @@ impl From<&str> for NetworkMode {
 pub struct CreateNetwork {
     /// Its name.
     pub name: String,
-    /// `bridge`, also when empty.
+    /// `bridge`, also when empty; or `macvlan`.
     pub driver: String,
     /// Without a way out.
     pub internal: bool,
@@ -65,7 +70,7 @@ pub struct CreateNetwork {
     pub labels: BTreeMap<String, String>,
     /// The driver's options.
     pub options: BTreeMap<String, String>,
-    /// Its addresses; chosen when there is none.
+    /// Its addresses, one of each version at most; chosen when there is none.
     pub pools: Vec<AddressPool>,
 }
 
@@ -96,6 +101,10 @@ pub struct NetworkAttachment {
     pub aliases: Vec<String>,
     /// `CONTAINER:ALIAS`: names that only this container uses for others.
     pub links: Vec<String>,
+    /// An IPv6 address of its own choice.
+    pub ip6: Option<Ipv6Addr>,
+    /// Of those that lead out, the highest is the container's way out; among equals the first.
+    pub gw_priority: i64,
 }
 
 /// An Ethernet address, `02:42:ac:11:00:02`.

@@ -1,6 +1,6 @@
 //! Ports: inside, and published.
 
-use std::{fmt, net::Ipv4Addr, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -81,8 +81,8 @@ impl From<ContainerPort> for String {
 pub struct PortBinding {
     /// The port inside.
     pub container: ContainerPort,
-    /// The host address; `None` is all of them (0.0.0.0).
-    pub host_ip: Option<Ipv4Addr>,
+    /// The host address; `None` is all of them, 0.0.0.0 and :: all of one version.
+    pub host_ip: Option<IpAddr>,
     /// The host port; `None` lets the engine choose a free one from the host's ephemeral range.
     pub host_port: Option<u16>,
     /// With a host port: the last of a range the engine chooses a free one from.

@@ -1,10 +1,10 @@
 //! One question and what becomes of it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use simple_dns::{
     CLASS, Name, OPCODE, Packet, PacketFlag, QCLASS, QTYPE, RCODE, ResourceRecord, TYPE,
-    rdata::{A, PTR, RData},
+    rdata::{A, AAAA, PTR, RData},
 };
 
 use super::settings::Known;
@@ -51,15 +51,20 @@ pub(super) fn answer(bytes: &[u8], known: &mut Known, turn: usize, by_udp: bool)
     } else if internet {
         let mut addresses = known.addresses(asked);
         if !addresses.is_empty() {
-            let first = turn % addresses.len();
+            let kind = question.qtype;
+            let (v4, v6) = (kind == QTYPE::TYPE(TYPE::A), kind == QTYPE::TYPE(TYPE::AAAA));
+            // Of this name there is nothing else: an empty answer, and nobody else is asked.
+            addresses.retain(|one| kind == QTYPE::ANY || one.is_ipv4() && v4 || one.is_ipv6() && v6);
+            let first = turn.checked_rem(addresses.len()).unwrap_or(0);
             addresses.rotate_left(first);
-            let record = |address: Ipv4Addr| {
-                let data = RData::A(A { address: address.into() });
+            let record = |address| {
+                let data = match address {
+                    IpAddr::V4(address) => RData::A(A { address: address.into() }),
+                    IpAddr::V6(address) => RData::AAAA(AAAA { address: address.into() }),
+                };
                 ResourceRecord::new(question.qname.clone(), CLASS::IN, LIFE, data)
             };
-            // Of this name there is nothing else.
-            let wanted = matches!(question.qtype, QTYPE::TYPE(TYPE::A) | QTYPE::ANY);
-            let records = addresses.into_iter().filter(|_| wanted).map(record).collect();
+            let records = addresses.into_iter().map(record).collect();
             return Outcome::Answered(reply(&query, RCODE::NoError, records, by_udp));
         }
     }
@@ -94,16 +99,24 @@ fn reply(query: &Packet<'_>, code: RCODE, records: Vec<ResourceRecord<'_>>, by_u
     reply.build_bytes_vec_compressed().unwrap_or_default()
 }
 
-/// The address in `2.0.18.172.in-addr.arpa`.
-fn reversed(name: &str) -> Option<Ipv4Addr> {
-    let end = name.len().checked_sub(".in-addr.arpa".len())?;
-    let (digits, suffix) = (name.get(..end)?, name.get(end..)?);
-    if !suffix.eq_ignore_ascii_case(".in-addr.arpa") {
-        return None;
+/// The address in `2.0.18.172.in-addr.arpa`, or in 32 digits and `ip6.arpa`.
+fn reversed(name: &str) -> Option<IpAddr> {
+    let before = |suffix: &str| {
+        let end = name.len().checked_sub(suffix.len())?;
+        let (digits, rest) = (name.get(..end)?, name.get(end..)?);
+        rest.eq_ignore_ascii_case(suffix).then_some(digits)
+    };
+    if let Some(digits) = before(".in-addr.arpa") {
+        let [a, b, c, d] = digits.parse::<Ipv4Addr>().ok()?.octets();
+        return Some(Ipv4Addr::new(d, c, b, a).into());
     }
-    let address: Ipv4Addr = digits.parse().ok()?;
-    let [a, b, c, d] = address.octets();
-    Some(Ipv4Addr::new(d, c, b, a))
+    let digits = before(".ip6.arpa")?;
+    let mut bits = 0_u128;
+    for (at, digit) in digits.split('.').enumerate() {
+        let value = (at < 32 && digit.len() == 1).then(|| digit.chars().next()?.to_digit(16)).flatten()?;
+        bits |= u128::from(value) << (4 * at);
+    }
+    (digits.len() == 63).then(|| Ipv6Addr::from(bits).into())
 }
 
 #[cfg(test)]
@@ -150,6 +163,35 @@ mod tests {
         let outside = Outcome::Ask(vec!["192.0.2.1".parse().expect("an address")]);
         for (name, kind) in [("example.org", TYPE::A), ("9.0.0.10.in-addr.arpa", TYPE::PTR), ("x.y", TYPE::MX)] {
             assert_eq!(ask(name, kind), outside, "{name}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_both_versions_are_answered_each_by_its_kind() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut known = known(dir.path(), "shop\n10.0.0.2 web\nfd00::2 web\n10.0.0.3 db\n", true);
+        let mut ask = |name: &str, kind| match answer(&query(name, kind), &mut known, 1, true) {
+            Outcome::Answered(bytes) => {
+                let packet = Packet::parse(&bytes).expect("a packet");
+                assert_eq!(packet.rcode(), RCODE::NoError);
+                packet.answers.iter().map(|record| record.rdata.clone().into_owned()).collect::<Vec<_>>()
+            }
+            other => panic!("{name}: {other:?}"),
+        };
+        let v6: Ipv6Addr = "fd00::2".parse().expect("an address");
+        assert_eq!(ask("web", TYPE::AAAA), [RData::AAAA(AAAA { address: v6.into() })]);
+        assert_eq!(ask("web", TYPE::A), [RData::A(A { address: Ipv4Addr::new(10, 0, 0, 2).into() })]);
+        assert!(ask("db", TYPE::AAAA).is_empty(), "there is such a name, without such an address");
+        let digits: Vec<String> =
+            v6.octets().iter().rev().map(|byte| format!("{:x}.{:x}.", byte & 15, byte >> 4)).collect();
+        let back = digits.concat();
+        let PTR(name) = match &ask(&format!("{back}ip6.arpa"), TYPE::PTR)[..] {
+            [RData::PTR(name)] => name.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(name.to_string(), "web.shop");
+        for wrong in ["ip6.arpa", ".ip6.arpa", "1.ip6.arpa", &format!("0.{back}ip6.arpa"), &back.replace('d', "x")] {
+            assert_eq!(reversed(wrong), None, "{wrong}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -123,7 +123,7 @@ impl Known {
     }
 
     /// The addresses of a name; none when it is nobody's here.
-    pub(super) fn addresses(&mut self, name: &str) -> Vec<Ipv4Addr> {
+    pub(super) fn addresses(&mut self, name: &str) -> Vec<IpAddr> {
         let links = self.renew().links.clone();
         for Watched { value: network, .. } in &self.networks {
             let link = links.iter().find(|(of, alias, _)| *of == network.network && alias.eq_ignore_ascii_case(name));
@@ -136,7 +136,7 @@ impl Known {
     }
 
     /// The name of an address.
-    pub(super) fn name_of(&mut self, address: Ipv4Addr) -> Option<String> {
+    pub(super) fn name_of(&mut self, address: IpAddr) -> Option<String> {
         self.renew();
         self.networks.iter().find_map(|network| network.value.name_of(address))
     }
@@ -163,6 +163,8 @@ fn name_servers(text: &str) -> Vec<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
@@ -188,12 +190,12 @@ mod tests {
         let settings = Settings { networks: vec![names.clone()], links, servers: vec![server], outside: true };
         fs::write(&path, settings.write()).expect("written");
         fs::write(&names, "shop\n10.0.0.2 web\n").expect("written");
-        assert_eq!(known.addresses("web"), [Ipv4Addr::new(10, 0, 0, 2)]);
-        assert_eq!(known.addresses("FRONT"), [Ipv4Addr::new(10, 0, 0, 2)]);
+        assert_eq!(known.addresses("web"), [IpAddr::from(Ipv4Addr::new(10, 0, 0, 2))]);
+        assert_eq!(known.addresses("FRONT"), [IpAddr::from(Ipv4Addr::new(10, 0, 0, 2))]);
         assert_eq!(known.servers(), [server]);
         fs::write(dir.path().join("new"), "shop\n10.0.0.33 web\n").expect("written");
         fs::rename(dir.path().join("new"), &names).expect("renamed");
-        assert_eq!(known.addresses("web.shop"), [Ipv4Addr::new(10, 0, 0, 33)]);
-        assert_eq!(known.name_of(Ipv4Addr::new(10, 0, 0, 33)).as_deref(), Some("web.shop"));
+        assert_eq!(known.addresses("web.shop"), [IpAddr::from(Ipv4Addr::new(10, 0, 0, 33))]);
+        assert_eq!(known.name_of(Ipv4Addr::new(10, 0, 0, 33).into()).as_deref(), Some("web.shop"));
     }
 }

@@ -1,6 +1,9 @@
 //! Containers, their state and their place in networks.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +12,7 @@ use crate::{
     digest::ImageId,
     id::{ContainerId, ExecId, NetworkId},
     request::{ContainerMount, ContainerPort, CreateContainer, HealthCheck, NetworkAttachment, Protocol},
-    view::Health,
+    view::{Health, Inet6},
 };
 
 /// Where a container stands in its life.
@@ -80,8 +83,8 @@ impl ContainerState {
 pub struct PublishedPort {
     /// The port inside.
     pub container: ContainerPort,
-    /// The host address it is bound to; 0.0.0.0 is all.
-    pub host_ip: Ipv4Addr,
+    /// The host address it is bound to; 0.0.0.0 and :: are all of a version.
+    pub host_ip: IpAddr,
     /// The host port.
     pub host_port: u16,
 }
@@ -115,6 +118,9 @@ pub struct Endpoint {
     /// Its own id.
     #[serde(default)]
     pub id: String,
+    /// Its address of IPv6, where the network has any.
+    #[serde(default)]
+    pub v6: Option<Inet6>,
 }
 
 impl Endpoint {

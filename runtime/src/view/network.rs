@@ -1,10 +1,17 @@
 //! Networks and who is in them.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use crate::id::{ContainerId, NetworkId};
+use crate::{
+    id::{ContainerId, NetworkId},
+    request::AddressPool,
+};
 
 /// A network.
 #[derive(Clone, Debug)]
@@ -15,7 +22,7 @@ pub struct NetworkView {
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// `bridge`, `host` or `null`.
+    /// `bridge`, `macvlan`, `host` or `null`.
     pub driver: String,
     /// Without a way out.
     pub internal: bool,
@@ -37,6 +44,33 @@ pub struct NetworkView {
     pub options: BTreeMap<String, String>,
     /// The running containers in it.
     pub members: Vec<NetworkMember>,
+    /// With IPv6.
+    pub ipv6: bool,
+    /// Its addresses, a version each; IPv4's first.
+    pub pools: Vec<AddressPool>,
+}
+
+impl NetworkView {
+    /// Containers have places of their own in it: it is neither the host's network nor none.
+    pub fn has_places(&self) -> bool {
+        matches!(self.driver.as_str(), "bridge" | "macvlan")
+    }
+
+    /// Its addresses of IPv6.
+    pub fn pool6(&self) -> Option<&AddressPool> {
+        self.pools.get(1)
+    }
+}
+
+/// A place's address of IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inet6 {
+    /// The address.
+    pub ip: Ipv6Addr,
+    /// Length of the network's prefix.
+    pub prefix_len: u8,
+    /// The way out.
+    pub gateway: Ipv6Addr,
 }
 
 /// A running container in a network.
@@ -56,6 +90,8 @@ pub struct NetworkMember {
     pub endpoint_id: String,
     /// What others may call it.
     pub names: Vec<String>,
+    /// Its address of IPv6, where the network has any.
+    pub v6: Option<Inet6>,
 }
 
 /// What a prune of networks removed.

@@ -189,10 +189,6 @@ impl Selection {
     }
 
     fn takes(&self, container: &ContainerView) -> bool {
-        let published = |port: ContainerPort| {
-            container.endpoint.as_ref().is_some_and(|place| place.ports.iter().any(|one| one.container == port))
-                || container.request.ports.iter().any(|one| one.container == port)
-        };
         (self.all || container.state.is_running() || matches!(container.state, ContainerState::Restarting(_)))
             && self.before.is_none_or(|before| container.created_at < before)
             && self.since.is_none_or(|since| container.created_at > since)
@@ -208,12 +204,19 @@ impl Selection {
                 || matches!(&container.state, ContainerState::Exited(exit)
                     if exit.started_at.is_some() && self.exited.contains(&exit.code)))
             && self.ancestors.as_ref().is_none_or(|images| images.contains(&container.image_id))
-            && (self.published.is_empty() || self.published.iter().any(|ports| ports.any(published)))
-            && (self.exposed.is_empty()
-                || self
-                    .exposed
-                    .iter()
-                    .any(|ports| container.exposed_ports.iter().any(|port| ports.any(|wanted| wanted == *port))))
+            && self.ports(container)
+    }
+
+    /// Whether it publishes one of the wanted host ports or exposes one of the wanted ones; as in Docker, either is enough.
+    fn ports(&self, container: &ContainerView) -> bool {
+        let published = |port: ContainerPort| {
+            let places = container.endpoint.iter().flat_map(|place| &place.ports);
+            places.into_iter().any(|one| one.host_port == port.port && one.container.protocol == port.protocol)
+        };
+        let exposed = |port: ContainerPort| container.exposed_ports.contains(&port);
+        (self.published.is_empty() && self.exposed.is_empty())
+            || self.published.iter().any(|ports| ports.any(published))
+            || self.exposed.iter().any(|ports| ports.any(exposed))
     }
 }
 
@@ -313,7 +316,9 @@ mod tests {
             (r#"all=1&filters={"label":["tier"]}"#, "web"),
             (r#"all=1&filters={"before":["web"]}"#, "db job"),
             (r#"all=1&filters={"since":["job"]}"#, "web db"),
-            (r#"all=1&filters={"publish":["80"]}"#, "web"),
+            (r#"all=1&filters={"publish":["8080"]}"#, "web"),
+            (r#"all=1&filters={"publish":["80"]}"#, ""),
+            (r#"all=1&filters={"publish":["80"],"expose":["443"]}"#, "web"),
             (r#"all=1&filters={"publish":["443"]}"#, ""),
             (r#"all=1&filters={"expose":["400-500/tcp"]}"#, "web"),
             (r#"all=1&filters={"network":["bridge"]}"#, "web db job"),

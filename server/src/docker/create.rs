@@ -43,7 +43,7 @@ const NOT_OF_HOST: &[(&str, &[&str], &str)] = &[
     ("Cgroup", &[], "joining another container's cgroup"),
     ("CgroupParent", &[], "choosing the parent cgroup (--cgroup-parent)"),
     ("Isolation", &["default"], "isolation technologies (--isolation)"),
-    ("Runtime", &["darsena"], "other runtimes (--runtime)"),
+    ("Runtime", &["darsena", "runc"], "other runtimes (--runtime)"),
     ("StorageOpt", &[], "storage options (--storage-opt)"),
     ("CpuRealtimePeriod", &[], "real-time scheduling (--cpu-rt-period)"),
     ("CpuRealtimeRuntime", &[], "real-time scheduling (--cpu-rt-runtime)"),
@@ -331,7 +331,7 @@ mod tests {
             [
                 PortBinding {
                     container: port,
-                    host_ip: Some(Ipv4Addr::LOCALHOST),
+                    host_ip: Some(Ipv4Addr::LOCALHOST.into()),
                     host_port: Some(8080),
                     host_port_end: None
                 },
@@ -397,7 +397,7 @@ mod tests {
         for (host, words) in [
             (json!({"LogConfig": {"Type": "syslog"}}), "log driver"),
             (json!({"SecurityOpt": ["apparmor=strict"]}), "apparmor=strict"),
-            (json!({"Runtime": "runc"}), "--runtime"),
+            (json!({"Runtime": "kata"}), "--runtime"),
             (json!({"DeviceRequests": [{"Count": -1}]}), "--gpus"),
             (json!({"PortBindings": {"80/tcp": [{"HostIp": "::1", "HostPort": "1"}]}}), "IPv6"),
             (json!({"PortBindings": {"80/sctp": []}}), "SCTP"),

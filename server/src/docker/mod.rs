@@ -11,6 +11,7 @@
 //!
 //! Wire types never leave this room, and nothing here touches the database or the engine.
 
+mod absent;
 mod archive;
 mod attach;
 mod attach_ws;
@@ -120,6 +121,7 @@ pub fn router(app: App) -> Router {
         .route("/images/create", post(pull::create).merge(image_named("create")))
         .route("/images/load", post(load::load).merge(image_named("load")))
         .route("/images/{*path}", get(images::read).post(images::change).delete(images::remove))
+        .merge(absent::routes())
         .route("/volumes", get(volumes::list))
         .route("/volumes/create", post(volumes::create).merge(volume_named("create")))
         .route("/volumes/prune", post(volumes::prune).merge(volume_named("prune")))

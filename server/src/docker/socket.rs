@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body};
+use axum::Router;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
@@ -30,6 +30,7 @@ use tower::ServiceExt;
 use crate::{
     app::App,
     auth::actor::{Actor, Principal, Via, new_request_id},
+    unread,
 };
 
 /// Connections at a time; more wait to be accepted.
@@ -144,7 +145,7 @@ async fn connection(paths: Router, stream: UnixStream, stop: CancellationToken) 
             address: format!("uid {uid} pid {pid}"),
             request_id: new_request_id(),
         });
-        let answer = paths.clone().oneshot(request.map(Body::new));
+        let answer = paths.clone().oneshot(unread::read_on(request));
         async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
     });
     let mut connection = std::pin::pin!(

@@ -30,6 +30,11 @@ pub(in crate::ops) fn need(request: &CreateContainer) -> Right {
     }
 }
 
+/// The right that making a network takes: one upon a link of the host's reaches the host's LAN past its firewall.
+fn need_to_make(request: &CreateNetwork) -> Right {
+    if request.driver == "macvlan" { Right::Administer } else { Right::Operate }
+}
+
 /// All of them, the engine's own first.
 ///
 /// # Errors
@@ -54,11 +59,13 @@ pub fn get(app: &App, actor: &Actor, name: &str) -> Result<NetworkView> {
 /// Name or addresses are another's, or a wrong value, in Docker's words.
 pub async fn create(app: &App, actor: &Actor, request: CreateNetwork) -> Result<NetworkView> {
     let detail = json!({ "driver": request.driver, "internal": request.internal, "options": request.options,
-        "subnet": request.pools.first().and_then(|pool| pool.subnet.clone()) });
+        "subnet": request.pools.iter().filter_map(|pool| pool.subnet.as_deref()).collect::<Vec<_>>().join(", "),
+        "ipv6": request.ipv6 });
     let act = Act { action: "network.create", object: request.name.clone(), detail };
     let engine = app.engine.clone();
+    let need = need_to_make(&request);
     let create = |leave| async move { engine.create_network(request, leave).await }.boxed();
-    audited_with_leave(app, actor, Right::Operate, act, create).await
+    audited_with_leave(app, actor, need, act, create).await
 }
 
 /// Removes one that nobody is in.
@@ -99,7 +106,7 @@ pub async fn prune(
 /// It is in it, or can't be in it as wished.
 pub async fn connect(app: &App, actor: &Actor, container: &str, wished: NetworkAttachment) -> Result<()> {
     let (engine, asked) = (app.engine.clone(), container.to_owned());
-    let detail = json!({ "container": container, "ip": wished.ip, "aliases": wished.aliases });
+    let detail = json!({ "container": container, "ip": wished.ip, "ip6": wished.ip6, "aliases": wished.aliases });
     let act = Act { action: "network.connect", object: called(app, &wished.network), detail };
     audited(app, actor, Right::Operate, act, async move { engine.connect(&asked, wished).await }).await
 }

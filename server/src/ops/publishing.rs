@@ -1,6 +1,10 @@
 //! Which host ports people may publish, where the administrator has said so.
 
-use std::{fmt, net::Ipv4Addr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
 
 use runtime::{
     error::{Error, ErrorKind, Result},
@@ -13,8 +17,8 @@ use crate::auth::actor::{Actor, Right};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub struct PortRule {
-    /// Any when `None`; 0.0.0.0 has all of them in it.
-    address: Option<Ipv4Addr>,
+    /// Any when `None`; 0.0.0.0 and :: have all of their version in them.
+    address: Option<IpAddr>,
     first: u16,
     last: u16,
 }
@@ -24,15 +28,29 @@ impl FromStr for PortRule {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let read = || {
-            let (address, ports) = match text.split_once(':') {
-                Some((address, ports)) => (Some(address.parse().ok()?), ports),
+            let (address, ports) = match text.rsplit_once(':') {
+                Some((address, ports)) => (Some(read_address(address)?), ports),
                 None => (None, text),
             };
             let (first, last) = parse_host_ports(ports)?;
             Some(Self { address, first, last: last.unwrap_or(first) })
         };
-        read().ok_or_else(|| format!("publish_ports are written 8443, 8000-8999 or 127.0.0.1:8000-8999, not {text}"))
+        read().ok_or_else(|| {
+            format!("publish_ports are written 8443, 8000-8999, 127.0.0.1:8000-8999 or [::1]:8443, not {text}")
+        })
     }
+}
+
+/// `127.0.0.1`, or `[::1]`.
+fn read_address(text: &str) -> Option<IpAddr> {
+    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(inner) => inner.parse().ok().map(IpAddr::V6),
+        None => text.parse().ok().map(IpAddr::V4),
+    }
+}
+
+fn shown(address: IpAddr) -> String {
+    if address.is_ipv6() { format!("[{address}]") } else { address.to_string() }
 }
 
 impl TryFrom<String> for PortRule {
@@ -46,7 +64,7 @@ impl TryFrom<String> for PortRule {
 impl fmt::Display for PortRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(address) = self.address {
-            write!(f, "{address}:")?;
+            write!(f, "{}:", shown(address))?;
         }
         write!(f, "{}", self.first)?;
         if self.last > self.first { write!(f, "-{}", self.last) } else { Ok(()) }
@@ -54,8 +72,8 @@ impl fmt::Display for PortRule {
 }
 
 impl PortRule {
-    fn is_for(&self, address: Ipv4Addr) -> bool {
-        self.address.is_none_or(|only| only.is_unspecified() || only == address)
+    fn is_for(&self, address: IpAddr) -> bool {
+        self.address.is_none_or(|only| only == address || only.is_unspecified() && only.is_ipv4() == address.is_ipv4())
     }
 }
 
@@ -76,23 +94,35 @@ pub(in crate::ops) fn confine(rules: Option<&[PortRule]>, actor: &Actor, request
 }
 
 fn confine_one(rules: &[PortRule], binding: &mut PortBinding) -> Result<()> {
-    let address = binding.host_ip.unwrap_or(Ipv4Addr::UNSPECIFIED);
-    let of_address = || rules.iter().filter(|rule| rule.is_for(address));
-    let Some(first) = binding.host_port.filter(|port| *port > 0) else {
-        let Some(widest) = of_address().max_by_key(|rule| rule.last - rule.first) else {
-            let what = format!("publishing {} on {address} is not allowed", binding.container);
-            return Err(refused(&what, rules));
-        };
-        binding.host_port = Some(widest.first);
-        binding.host_port_end = Some(widest.last).filter(|last| *last > widest.first);
-        return Ok(());
-    };
-    let last = binding.host_port_end.unwrap_or(first);
-    let is_allowed = |port: &u16| of_address().any(|rule| (rule.first..=rule.last).contains(port));
-    match (first..=last).find(|port| !is_allowed(port)) {
-        Some(port) => Err(refused(&format!("publishing the host port {address}:{port} is not allowed"), rules)),
-        None => Ok(()),
+    let address = binding.host_ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    let of = |address: IpAddr| rules.iter().filter(move |rule| rule.is_for(address));
+    match binding.host_port.filter(|port| *port > 0) {
+        None => {
+            let Some(widest) = of(address).max_by_key(|rule| rule.last - rule.first) else {
+                let what = format!("publishing {} on {} is not allowed", binding.container, shown(address));
+                return Err(refused(&what, rules));
+            };
+            binding.host_port = Some(widest.first);
+            binding.host_port_end = Some(widest.last).filter(|last| *last > widest.first);
+        }
+        Some(first) => {
+            let last = binding.host_port_end.unwrap_or(first);
+            if let Some(port) = (first..=last).find(|port| !is_allowed(of(address), *port)) {
+                let what = format!("publishing the host port {}:{port} is not allowed", shown(address));
+                return Err(refused(&what, rules));
+            }
+        }
     }
+    // Without an address it would be on those of IPv6 too.
+    let mut ports = binding.host_port.unwrap_or(0)..=binding.host_port_end.or(binding.host_port).unwrap_or(0);
+    if binding.host_ip.is_none() && !ports.all(|port| is_allowed(of(Ipv6Addr::UNSPECIFIED.into()), port)) {
+        binding.host_ip = Some(address);
+    }
+    Ok(())
+}
+
+fn is_allowed<'a>(mut rules: impl Iterator<Item = &'a PortRule>, port: u16) -> bool {
+    rules.any(|rule| (rule.first..=rule.last).contains(&port))
 }
 
 fn refused(what: &str, rules: &[PortRule]) -> Error {
@@ -121,7 +151,7 @@ mod tests {
 
     fn publishing(address: Option<[u8; 4]>, host_port: Option<u16>, host_port_end: Option<u16>) -> CreateContainer {
         let container = "80/tcp".parse().expect("a port");
-        let binding = PortBinding { container, host_ip: address.map(Into::into), host_port, host_port_end };
+        let binding = PortBinding { container, host_ip: address.map(IpAddr::from), host_port, host_port_end };
         CreateContainer { ports: vec![binding], ..CreateContainer::default() }
     }
 
@@ -129,7 +159,7 @@ mod tests {
 
     #[test]
     fn rules_are_read_and_written() {
-        for text in ["8443", "8000-8999", "127.0.0.1:8000-8999", "0.0.0.0:80"] {
+        for text in ["8443", "8000-8999", "127.0.0.1:8000-8999", "0.0.0.0:80", "[::1]:8000-8999", "[::]:80"] {
             assert_eq!(text.parse::<PortRule>().expect(text).to_string(), text);
         }
         for wrong in ["", "0", "9-8", "x:1", "1.2.3.4:", "70000", "1-x", "::1:80", "80/tcp"] {
@@ -180,6 +210,24 @@ mod tests {
         assert_eq!(error.message(), expected);
         let error = confine(Some(&[]), &operator(), &mut publishing(None, None, None)).expect_err("nothing is allowed");
         assert!(error.message().ends_with("allowed here: none"), "{error}");
+    }
+
+    #[test]
+    fn rules_of_ipv4_do_not_open_ipv6() {
+        let rules = rules(&["0.0.0.0:80", "443", "[::1]:8000", "[::]:90"]);
+        let publish = |host_ip: Option<&str>, port: u16| {
+            let mut request = publishing(None, Some(port), None);
+            request.ports[0].host_ip = host_ip.map(|ip| ip.parse().expect("an address"));
+            confine(Some(&rules), &operator(), &mut request).map(|()| request.ports[0].host_ip)
+        };
+        assert_eq!(publish(None, 80).expect("on IPv4"), Some(Ipv4Addr::UNSPECIFIED.into()));
+        assert_eq!(publish(None, 443).expect("on both"), None);
+        publish(Some("::1"), 8000).expect("named");
+        publish(Some("fd00::1"), 90).expect("one of all");
+        for (ip, port) in [("::", 80), ("::1", 80), ("fd00::1", 8000), ("127.0.0.1", 90)] {
+            let error = publish(Some(ip), port).expect_err(ip);
+            assert!(error.message().contains("is not allowed"), "{error}");
+        }
     }
 
     #[test]

@@ -188,7 +188,9 @@ async fn read_all(app: &App) -> Read {
     let mut read = Vec::new();
     for one in running {
         // A container that ended meanwhile has no reading.
-        if let Ok(stats) = app.engine.stats(&one.id).await {
+        if let Ok(mut stats) = app.engine.stats(&one.id).await {
+            // Some KiB that no chart shows, and that would be kept and copied for each container.
+            stats.memory_stat.clear();
             read.push((one.id, stats, Instant::now()));
         }
     }

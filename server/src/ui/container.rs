@@ -219,7 +219,10 @@ fn places(view: &ContainerView) -> Vec<Place> {
         let end = view.endpoints().find(|end| end.network == wished.network);
         Place {
             network: wished.network.clone(),
-            address: end.map_or_else(String::new, |end| format!("{}/{}", end.ip, end.prefix_len)),
+            address: end.map_or_else(String::new, |end| {
+                let v6 = end.v6.map_or_else(String::new, |v6| format!(", {}/{}", v6.ip, v6.prefix_len));
+                format!("{}/{}{v6}", end.ip, end.prefix_len)
+            }),
             gateway: end.map_or_else(String::new, |end| end.gateway.to_string()),
         }
     };

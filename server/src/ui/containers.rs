@@ -1,6 +1,6 @@
 //! Containers: the list, and what is done to several at once.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use askama::Template;
 use axum::{
@@ -125,25 +125,26 @@ impl Row {
 
 /// `8080→80`, and addresses where they are not all.
 pub fn ports(view: &ContainerView) -> String {
-    let published: Vec<String> = match &view.endpoint {
+    let address = |ip: IpAddr| match ip {
+        ip if ip.is_unspecified() => String::new(),
+        IpAddr::V4(ip) => format!("{ip}:"),
+        IpAddr::V6(ip) => format!("[{ip}]:"),
+    };
+    let mut published: Vec<String> = match &view.endpoint {
         Some(endpoint) => endpoint
             .ports
             .iter()
-            .map(|port| {
-                let address = if port.host_ip.is_unspecified() { String::new() } else { format!("{}:", port.host_ip) };
-                published(&address, &port.host_port.to_string(), port.container)
-            })
+            .map(|port| published(&address(port.host_ip), &port.host_port.to_string(), port.container))
             .collect(),
         None => view
             .request
             .ports
             .iter()
-            .map(|port| {
-                let address = port.host_ip.filter(|ip| !ip.is_unspecified()).map(|ip| format!("{ip}:"));
-                published(&address.unwrap_or_default(), &port.host_ports(), port.container)
-            })
+            .map(|port| published(&port.host_ip.map(address).unwrap_or_default(), &port.host_ports(), port.container))
             .collect(),
     };
+    // On all addresses of both versions of the protocol: said once.
+    published.dedup();
     if published.is_empty() { "–".to_owned() } else { published.join(", ") }
 }
 
@@ -370,11 +371,12 @@ pub(in crate::ui) mod samples {
             gateway: Ipv4Addr::new(172, 17, 0, 1),
             mac: "02:42:ac:11:00:02".into(),
             host_interface: "vethd1".into(),
-            ports: vec![PublishedPort { container: port, host_ip: Ipv4Addr::UNSPECIFIED, host_port: 8081 }],
+            ports: vec![PublishedPort { container: port, host_ip: Ipv4Addr::UNSPECIFIED.into(), host_port: 8081 }],
             network_id: None,
             interface: String::new(),
             names: Vec::new(),
             id: String::new(),
+            v6: None,
         };
         ContainerView {
             id: ContainerId::random(),
@@ -454,7 +456,7 @@ pub(in crate::ui) mod samples {
         assert_eq!(ports(&container("a", "b", "running")), "8081→80");
         let mut stopped = container("a", "b", "exited");
         assert_eq!(ports(&stopped), "8081→80");
-        stopped.request.ports[0].host_ip = Some(Ipv4Addr::LOCALHOST);
+        stopped.request.ports[0].host_ip = Some(Ipv4Addr::LOCALHOST.into());
         stopped.request.ports[0].host_port = None;
         assert_eq!(ports(&stopped), "127.0.0.1:*→80");
         stopped.request.ports.clear();

@@ -1,7 +1,7 @@
 //! The launch form: fields as typed, and the request they make. It may be filled from a container; what no field says is
 //! then taken over as it is.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use runtime::{
     request::{ContainerPort, CreateContainer, NetworkMode, PortBinding, RestartPolicy, parse_host_ports},
@@ -385,15 +385,20 @@ fn is_container_name(name: &str) -> bool {
         && !["new", "bulk", "prune"].contains(&name)
 }
 
-/// As [`host_of`] reads it, and as it stands before the container's port after `-p`.
+/// As [`host_of`] reads it, and as it stands before the container\'s port after `-p`.
 pub(in crate::ui) fn shown_host(port: &PortBinding) -> String {
-    port.host_ip.map_or_else(String::new, |ip| format!("{ip}:")) + &port.host_ports()
+    let address = |ip: IpAddr| if ip.is_ipv6() { format!("[{ip}]:") } else { format!("{ip}:") };
+    port.host_ip.map_or_else(String::new, address) + &port.host_ports()
 }
 
-/// `8081`, `8000-8010`, `127.0.0.1:8081`, `127.0.0.1:` or nothing.
-fn host_of(text: &str) -> Option<(Option<Ipv4Addr>, Option<u16>, Option<u16>)> {
-    let (ip, port) = match text.split_once(':') {
-        Some((ip, port)) => (Some(ip.parse().ok()?), port),
+/// `8081`, `8000-8010`, `127.0.0.1:8081`, `[::1]:8081`, `127.0.0.1:` or nothing.
+fn host_of(text: &str) -> Option<(Option<IpAddr>, Option<u16>, Option<u16>)> {
+    let (ip, port) = match text.rsplit_once(':') {
+        Some((ip, port)) => {
+            let inner = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']'));
+            let ip = inner.map_or_else(|| ip.parse().map(IpAddr::V4), |ip| ip.parse().map(IpAddr::V6));
+            (Some(ip.ok()?), port)
+        }
         None => (None, text),
     };
     if port.is_empty() {
@@ -427,7 +432,7 @@ mod tests {
         assert_eq!(wrong, []);
         assert_eq!(request.name.as_deref(), Some("api"));
         assert_eq!(request.ports.len(), 2, "an empty row is no port");
-        assert_eq!(request.ports[0].host_ip, Some(Ipv4Addr::LOCALHOST));
+        assert_eq!(request.ports[0].host_ip, Some(std::net::Ipv4Addr::LOCALHOST.into()));
         assert_eq!(request.ports[0].host_port, Some(8081));
         assert_eq!((request.ports[1].container.to_string(), request.ports[1].host_port), ("53/udp".into(), None));
         assert_eq!(request.env, ["A=b c"]);
@@ -454,12 +459,14 @@ mod tests {
 
     #[test]
     fn host_ports_are_read_as_they_are_shown() {
-        for text in ["", "8081", "8000-8010", "127.0.0.1:8081", "127.0.0.1:8000-8010", "127.0.0.1:"] {
+        for text in
+            ["", "8081", "8000-8010", "127.0.0.1:8081", "127.0.0.1:8000-8010", "127.0.0.1:", "[::1]:8081", "[fd00::1]:"]
+        {
             let (host_ip, host_port, host_port_end) = host_of(text).expect(text);
             let container = "80".parse().expect("a port");
             assert_eq!(shown_host(&PortBinding { container, host_ip, host_port, host_port_end }), text);
         }
-        for wrong in ["0", "9-5", "8000-", "x:80", "127.0.0.1"] {
+        for wrong in ["0", "9-5", "8000-", "x:80", "127.0.0.1", "::1:80", "[::1]", "[127.0.0.1]:80"] {
             assert_eq!(host_of(wrong), None, "{wrong}");
         }
     }

@@ -25,6 +25,7 @@ use crate::{app::App, auth::actor::Right, i18n::Texts, ops};
 struct Member {
     name: String,
     ip: String,
+    ip6: String,
     mac: String,
     names: String,
 }
@@ -34,6 +35,7 @@ struct Member {
 pub struct Asked {
     container: String,
     ip: String,
+    ip6: String,
     aliases: String,
     wrong: String,
 }
@@ -50,7 +52,8 @@ pub struct DetailPage {
     members: Vec<Member>,
     others: Vec<String>,
     asked: Asked,
-    is_bridge: bool,
+    has_places: bool,
+    has_ipv6: bool,
     may: bool,
     removable: bool,
     has_names: bool,
@@ -72,6 +75,10 @@ impl DetailPage {
             line("networks-range", view.subnet.clone()),
             line("gateway", view.gateway.map(|ip| ip.to_string())),
             line("networks-handed-out", view.ip_range.clone()),
+            line("networks-range6", view.pool6().and_then(|pool| pool.subnet.clone())),
+            line("networks-gateway6", view.pool6().and_then(|pool| pool.gateway.clone())),
+            line("networks-handed-out6", view.pool6().and_then(|pool| pool.ip_range.clone())),
+            line("networks-parent", view.options.get("parent").cloned()),
             line("networks-bridge", view.bridge.clone()),
             line("networks-reach", Some(t.get(reach(view)))),
             line("networks-id", Some(view.id.short().to_owned())),
@@ -79,6 +86,7 @@ impl DetailPage {
         let member = |one: &runtime::view::NetworkMember| Member {
             name: one.name.clone(),
             ip: format!("{}/{}", one.ip, one.prefix_len),
+            ip6: one.v6.map_or_else(String::new, |v6| format!("{}/{}", v6.ip, v6.prefix_len)),
             mac: one.mac.clone(),
             names: one.names.iter().filter(|name| **name != one.name).cloned().collect::<Vec<_>>().join(", "),
         };
@@ -86,7 +94,7 @@ impl DetailPage {
             matches!(one.request.network, NetworkMode::Bridge | NetworkMode::Named(_))
                 && !one.attachments.iter().any(|place| place.network == view.name)
         };
-        let is_bridge = view.driver == "bridge";
+        let has_places = view.has_places();
         Self {
             name: view.name.clone(),
             about: about.into_iter().flatten().collect(),
@@ -94,11 +102,12 @@ impl DetailPage {
             members: view.members.iter().map(member).collect(),
             others: containers.iter().filter(can_come).map(|one| one.name.clone()).collect(),
             removable: may && !view.predefined,
-            has_names: is_bridge && !view.predefined,
+            has_names: has_places && !view.predefined,
             page,
             t,
             asked,
-            is_bridge,
+            has_places,
+            has_ipv6: view.ipv6,
             may,
         }
     }
@@ -132,14 +141,22 @@ pub async fn detail(State(app): State<App>, signed: Signed, Path(name): Path<Str
 pub async fn connect(State(app): State<App>, Path(name): Path<String>, posted: Posted) -> Result<Response, Fault> {
     let Posted { signed, fields } = posted;
     let text = |field: &str| fields.text(field);
-    let asked = Asked { container: text("container"), ip: text("ip"), aliases: text("aliases"), wrong: String::new() };
+    let asked = Asked {
+        container: text("container"),
+        ip: text("ip"),
+        ip6: text("ip6"),
+        aliases: text("aliases"),
+        wrong: String::new(),
+    };
     let ip = Some(&asked.ip).filter(|ip| !ip.is_empty()).map(|ip| ip.parse()).transpose();
-    let done = match ip {
-        Err(_) => Err(runtime::error::Error::invalid(signed.t.get("networks-ip-wrong"))),
-        Ok(ip) => {
+    let ip6 = Some(&asked.ip6).filter(|ip| !ip.is_empty()).map(|ip| ip.parse()).transpose();
+    let done = match (ip, ip6) {
+        (Err(_), _) => Err(runtime::error::Error::invalid(signed.t.get("networks-ip-wrong"))),
+        (_, Err(_)) => Err(runtime::error::Error::invalid(signed.t.get("networks-ip6-wrong"))),
+        (Ok(ip), Ok(ip6)) => {
             let aliases =
                 asked.aliases.split([' ', ',']).filter(|alias| !alias.is_empty()).map(str::to_owned).collect();
-            let wished = NetworkAttachment { network: name.clone(), ip, aliases, ..NetworkAttachment::default() };
+            let wished = NetworkAttachment { network: name.clone(), ip, ip6, aliases, ..NetworkAttachment::default() };
             ops::networks::connect(&app, &signed.actor, &asked.container, wished).await
         }
     };

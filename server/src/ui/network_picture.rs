@@ -117,7 +117,7 @@ impl Picture {
         };
         let shown_networks: Vec<_> = networks
             .iter()
-            .filter(|network| network.driver == "bridge")
+            .filter(|network| network.has_places())
             .filter(|network| !network.predefined || containers.iter().any(|one| is_in(one, network)))
             .collect();
         let row = |container: &ContainerView| shown_networks.iter().position(|network| is_in(container, network));
@@ -229,6 +229,8 @@ mod tests {
             labels: std::collections::BTreeMap::new(),
             options: std::collections::BTreeMap::new(),
             members: Vec::new(),
+            ipv6: false,
+            pools: Vec::new(),
         }
     }
 

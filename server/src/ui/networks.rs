@@ -37,6 +37,13 @@ pub struct Asked {
     ip_range: String,
     internal: bool,
     apart: bool,
+    driver: String,
+    parent: String,
+    mode: String,
+    ipv6: bool,
+    subnet6: String,
+    gateway6: String,
+    ip_range6: String,
     /// Why it was refused.
     pub wrong: String,
 }
@@ -51,26 +58,46 @@ impl Asked {
             ip_range: text("ip_range"),
             internal: !text("internal").is_empty(),
             apart: !text("apart").is_empty(),
+            driver: text("driver"),
+            parent: text("parent"),
+            mode: text("mode"),
+            ipv6: !text("ipv6").is_empty(),
+            subnet6: text("subnet6"),
+            gateway6: text("gateway6"),
+            ip_range6: text("ip_range6"),
             wrong: String::new(),
         }
     }
 
     fn request(&self) -> CreateNetwork {
         let said = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-        let pool = AddressPool {
-            subnet: said(&self.subnet),
-            ip_range: said(&self.ip_range),
-            gateway: said(&self.gateway),
-            reserved: Vec::new(),
+        let pool = |subnet: &str, ip_range: &str, gateway: &str| {
+            let (subnet, ip_range, gateway) = (said(subnet), said(ip_range), said(gateway));
+            let pool = AddressPool { subnet, ip_range, gateway, reserved: Vec::new() };
+            Some(pool).filter(|pool| *pool != AddressPool::default())
         };
-        let apart = ("com.docker.network.bridge.enable_icc".to_owned(), "false".to_owned());
+        let pools =
+            [pool(&self.subnet, &self.ip_range, &self.gateway), pool(&self.subnet6, &self.ip_range6, &self.gateway6)];
+        let macvlan = self.driver == "macvlan";
+        let options = [
+            (self.apart && !macvlan).then_some(("com.docker.network.bridge.enable_icc", "false")),
+            (macvlan && !self.parent.is_empty()).then_some(("parent", self.parent.as_str())),
+            (macvlan && !self.mode.is_empty()).then_some(("macvlan_mode", self.mode.as_str())),
+        ];
         CreateNetwork {
             name: self.name.clone(),
+            driver: self.driver.clone(),
             internal: self.internal,
-            options: self.apart.then_some(apart).into_iter().collect(),
-            pools: Some(pool).filter(|pool| *pool != AddressPool::default()).into_iter().collect(),
+            // Who fills in addresses of IPv6 wants it.
+            ipv6: self.ipv6 || [&self.subnet6, &self.ip_range6, &self.gateway6].iter().any(|text| !text.is_empty()),
+            options: options.into_iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            pools: pools.into_iter().flatten().collect(),
             ..CreateNetwork::default()
         }
+    }
+
+    fn wants_ipv6(&self) -> bool {
+        self.request().ipv6
     }
 
     fn is_open(&self) -> bool {
@@ -89,6 +116,7 @@ pub struct ListPage {
     picture: Option<Picture>,
     asked: Asked,
     may: bool,
+    may_reach_lan: bool,
 }
 
 impl ListPage {
@@ -99,14 +127,14 @@ impl ListPage {
         views: &[NetworkView],
         containers: &[ContainerView],
         asked: Asked,
-        may: bool,
+        (may, may_reach_lan): (bool, bool),
     ) -> Self {
         let row = |view: &NetworkView| {
             let names: Vec<_> = view.members.iter().map(|one| one.name.as_str()).collect();
             Row {
                 name: view.name.clone(),
                 address: address(&view.name),
-                range: view.subnet.clone().unwrap_or_default(),
+                range: view.pools.iter().filter_map(|pool| pool.subnet.as_deref()).collect::<Vec<_>>().join(" · "),
                 attached: names.join(", "),
                 count: t.one("networks-attached-count", "count", names.len()),
                 reach: t.get(reach(view)),
@@ -123,6 +151,7 @@ impl ListPage {
             t,
             asked,
             may,
+            may_reach_lan,
         }
     }
 }
@@ -132,6 +161,7 @@ pub(in crate::ui) fn reach(view: &NetworkView) -> &'static str {
     match (view.driver.as_str(), view.internal) {
         ("host", _) => "networks-reach-host",
         ("null", _) => "networks-reach-none",
+        ("macvlan", false) => "networks-reach-lan",
         (_, true) => "networks-reach-inside",
         (_, false) => "networks-reach-out",
     }
@@ -149,7 +179,8 @@ async fn draw(app: &App, signed: &Signed, asked: Asked) -> Result<Response, Faul
         .await?
         .listening("containers,networks,operations");
     let wrong = !asked.wrong.is_empty();
-    let whole = ListPage::new(page, signed.t, &views, &containers, asked, signed.actor.may(Right::Operate));
+    let may = (signed.actor.may(Right::Operate), signed.actor.may(Right::Administer));
+    let whole = ListPage::new(page, signed.t, &views, &containers, asked, may);
     let mut response = signed.answer(&whole, &whole.as_rows())?;
     if wrong {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
@@ -253,5 +284,10 @@ mod tests {
         assert_eq!((request.name.as_str(), request.internal, request.pools.len()), ("shop", true, 1));
         assert_eq!(request.options["com.docker.network.bridge.enable_icc"], "false");
         assert!(Asked { name: "shop".into(), ..Asked::default() }.request().pools.is_empty());
+        assert!(!request.ipv6 && Asked { ipv6: true, ..Asked::default() }.request().ipv6);
+        let six = Asked { subnet6: "fd00:1::/64".into(), driver: "macvlan".into(), parent: "lan0".into(), ..asked };
+        let request = six.request();
+        assert!(request.ipv6 && request.pools[1].subnet.as_deref() == Some("fd00:1::/64"));
+        assert_eq!(request.options.into_iter().collect::<Vec<_>>(), [("parent".to_owned(), "lan0".to_owned())]);
     }
 }

@@ -1,6 +1,6 @@
 //! The part of a container's body that says which networks it is in.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use runtime::request::{CreateContainer, Mac, NetworkAttachment, NetworkMode};
 
@@ -36,26 +36,24 @@ pub(super) fn join(made: &mut CreateContainer, config: NetworkingConfig, mac: Op
 /// One network's wishes.
 pub(in crate::docker) fn attachment(network: String, endpoint: Endpoint) -> Result<NetworkAttachment> {
     let ipam = endpoint.ipam_config.unwrap_or_default();
-    if said(ipam.ipv6_address).is_some() {
-        return Err(missing("choosing IPv6 addresses (--ip6)"));
-    }
     if ipam.link_local_ips.is_some_and(|list| !list.is_empty()) {
         return Err(missing("link-local addresses (--link-local-ip)"));
     }
     if endpoint.driver_opts.is_some_and(|options| !options.is_empty()) {
         return Err(missing("network driver options of a container"));
     }
-    if endpoint.gw_priority.is_some_and(|priority| priority != 0) {
-        return Err(missing("choosing the network that leads out (gw-priority)"));
-    }
     let ip = said(ipam.ipv4_address)
         .map(|ip| ip.parse::<Ipv4Addr>().map_err(|_| Failure::invalid(format!("invalid IPv4 address: {ip}"))));
+    let ip6 = said(ipam.ipv6_address)
+        .map(|ip| ip.parse::<Ipv6Addr>().map_err(|_| Failure::invalid(format!("invalid IPv6 address: {ip}"))));
     Ok(NetworkAttachment {
         network,
         ip: ip.transpose()?,
         mac: said(endpoint.mac_address).map(|mac| parse_mac(&mac)).transpose()?,
         aliases: endpoint.aliases.unwrap_or_default(),
         links: endpoint.links.unwrap_or_default(),
+        ip6: ip6.transpose()?,
+        gw_priority: endpoint.gw_priority.unwrap_or_default(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! The part of a container's body that says which ports it exposes and publishes.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use runtime::request::{ContainerPort, PortBinding, parse_host_ports};
 
@@ -36,11 +36,11 @@ pub(super) fn bindings(
         for host in hosts.unwrap_or_default() {
             let host_ip = match said(host.host_ip) {
                 None => None,
-                Some(ip) if ip.contains(':') => return Err(missing(&format!("publishing on IPv6 addresses ({ip})"))),
                 Some(ip) => {
-                    let ip: Ipv4Addr =
-                        ip.parse().map_err(|_| Failure::invalid(format!("invalid host address {ip:?}")))?;
-                    (!ip.is_unspecified()).then_some(ip)
+                    let bare = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(&ip);
+                    let ip: IpAddr =
+                        bare.parse().map_err(|_| Failure::invalid(format!("invalid host address {ip:?}")))?;
+                    Some(ip)
                 }
             };
             let asked = said(host.host_port).filter(|port| port != "0");

@@ -7,7 +7,7 @@ use runtime::{
     view::{ContainerView, Endpoint},
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// `NetworkSettings` of inspect.
 #[derive(Debug, Serialize)]
@@ -48,7 +48,7 @@ struct EndpointSettings<'a> {
     links: Option<&'a [String]>,
     aliases: Option<&'a [String]>,
     driver_opts: (),
-    gw_priority: u8,
+    gw_priority: i64,
     #[serde(rename = "NetworkID")]
     network_id: &'a str,
     #[serde(flatten)]
@@ -70,9 +70,9 @@ struct Place<'a> {
     #[serde(rename = "IPPrefixLen")]
     ip_prefix_len: u8,
     #[serde(rename = "IPv6Gateway")]
-    ipv6_gateway: &'a str,
+    ipv6_gateway: String,
     #[serde(rename = "GlobalIPv6Address")]
-    global_ipv6_address: &'a str,
+    global_ipv6_address: String,
     #[serde(rename = "GlobalIPv6PrefixLen")]
     global_ipv6_prefix_len: u8,
 }
@@ -99,19 +99,23 @@ fn place(endpoint: Option<&Endpoint>) -> Place<'_> {
         gateway: endpoint.gateway.to_string(),
         ip_address: endpoint.ip.to_string(),
         ip_prefix_len: endpoint.prefix_len,
-        ..Place::default()
+        ipv6_gateway: endpoint.v6.map(|v6| v6.gateway.to_string()).unwrap_or_default(),
+        global_ipv6_address: endpoint.v6.map(|v6| v6.ip.to_string()).unwrap_or_default(),
+        global_ipv6_prefix_len: endpoint.v6.map(|v6| v6.prefix_len).unwrap_or_default(),
     })
 }
 
 fn settings<'a>(wished: Option<&'a NetworkAttachment>, endpoint: Option<&'a Endpoint>) -> EndpointSettings<'a> {
     let some = |list: &'a [String]| Some(list).filter(|list| !list.is_empty());
-    let ip = wished.and_then(|one| one.ip);
+    let mut wishes = serde_json::Map::new();
+    wishes.extend(wished.and_then(|one| one.ip).map(|ip| ("IPv4Address".to_owned(), ip.to_string().into())));
+    wishes.extend(wished.and_then(|one| one.ip6).map(|ip| ("IPv6Address".to_owned(), ip.to_string().into())));
     EndpointSettings {
-        ipam_config: ip.map(|ip| json!({ "IPv4Address": ip.to_string() })),
+        ipam_config: Some(wishes).filter(|wishes| !wishes.is_empty()).map(Value::Object),
         links: wished.and_then(|one| some(&one.links)),
         aliases: wished.and_then(|one| some(&one.aliases)),
         driver_opts: (),
-        gw_priority: 0,
+        gw_priority: wished.map_or(0, |one| one.gw_priority),
         network_id: endpoint.and_then(|one| one.network_id.as_ref()).map_or("", |id| id.as_str()),
         place: place(endpoint),
         dns_names: endpoint.filter(|one| one.network != "bridge").and_then(|one| some(&one.names)),

@@ -43,7 +43,7 @@ impl<'a> Network<'a> {
         let member = |one: &runtime::view::NetworkMember| {
             json!({
                 "Name": one.name, "EndpointID": one.endpoint_id, "MacAddress": one.mac,
-                "IPv4Address": format!("{}/{}", one.ip, one.prefix_len), "IPv6Address": "",
+                "IPv4Address": format!("{}/{}", one.ip, one.prefix_len), "IPv6Address": one.v6.map_or_else(String::new, |v6| format!("{}/{}", v6.ip, v6.prefix_len)),
             })
         };
         let shown = network.members.iter().filter(|_| members);
@@ -54,7 +54,7 @@ impl<'a> Network<'a> {
             scope: "local",
             driver: &network.driver,
             enable_ipv4: true,
-            enable_ipv6: false,
+            enable_ipv6: network.ipv6,
             ipam: json!({ "Driver": "default", "Options": null, "Config": pools(network) }),
             internal: network.internal,
             attachable: network.attachable,
@@ -69,15 +69,15 @@ impl<'a> Network<'a> {
 }
 
 fn pools(network: &NetworkView) -> Value {
-    let Some(subnet) = &network.subnet else { return Value::Null };
-    let mut pool = Map::from_iter([("Subnet".to_owned(), subnet.as_str().into())]);
-    if let Some(range) = &network.ip_range {
-        pool.insert("IPRange".to_owned(), range.as_str().into());
+    if network.pools.is_empty() {
+        return Value::Null;
     }
-    if let Some(gateway) = network.gateway {
-        pool.insert("Gateway".to_owned(), gateway.to_string().into());
-    }
-    json!([pool])
+    let one = |pool: &AddressPool| {
+        let fields = [("Subnet", &pool.subnet), ("IPRange", &pool.ip_range), ("Gateway", &pool.gateway)];
+        let said = |(name, value): (&str, &Option<String>)| Some((name.to_owned(), value.as_deref()?.into()));
+        Value::Object(fields.into_iter().filter_map(said).collect::<Map<_, _>>())
+    };
+    network.pools.iter().map(one).collect()
 }
 
 /// A network to be made.

@@ -62,7 +62,7 @@ pub(in crate::docker) fn info(host: &HostInfo, counts: Counts, now: Timestamp) -
         "Driver": "overlay2", "DriverStatus": [["Supports d_type", "true"]],
         "DockerRootDir": host.data_root.to_string_lossy(),
         "Plugins": {
-            "Volume": [], "Network": ["bridge", "none"], "Authorization": null, "Log": ["json-file", "local"],
+            "Volume": [], "Network": ["bridge", "host", "null"], "Authorization": null, "Log": ["json-file", "local"],
         },
         "KernelVersion": host.kernel, "OperatingSystem": host.operating_system, "OSVersion": "", "OSType": "linux",
         "Architecture": host.machine, "NCPU": host.cpus, "MemTotal": host.memory_bytes,
