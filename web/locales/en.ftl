@@ -1471,3 +1471,6 @@ networks-driver-bridge = bridge: behind this host
 networks-driver-macvlan = macvlan: on the LAN of an interface
 networks-driver-hint = With macvlan, containers are on the host's LAN with all their ports, past its firewall.
 networks-reach-lan = yes, on the LAN itself
+launch-ip6 = IPv6 address
+launch-ip6-hint = Chosen for it when empty, where the network has IPv6.
+launch-ip6-wrong = That is not an IPv6 address.

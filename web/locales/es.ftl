@@ -1471,3 +1471,6 @@ networks-driver-bridge = bridge: detrás de este anfitrión
 networks-driver-macvlan = macvlan: en la LAN de una interfaz
 networks-driver-hint = Con macvlan, los contenedores están en la LAN del anfitrión con todos sus puertos, fuera de su cortafuegos.
 networks-reach-lan = sí, en la propia LAN
+launch-ip6 = Dirección IPv6
+launch-ip6-hint = Si está vacía se elige, donde la red tiene IPv6.
+launch-ip6-wrong = Eso no es una dirección IPv6.

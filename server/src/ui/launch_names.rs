@@ -1,6 +1,6 @@
 //! The launch form's part about names and networks: what it is called, whom it finds how, and its place in networks.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use runtime::request::{CreateContainer, Mac, NetworkAttachment, NetworkMode};
 
@@ -24,6 +24,7 @@ pub struct NamesForm {
     aliases: String,
     /// Further networks.
     also: Vec<String>,
+    ip6: String,
 }
 
 impl NamesForm {
@@ -40,6 +41,7 @@ impl NamesForm {
             mac: fields.text("mac"),
             aliases: fields.text("aliases"),
             also: fields.all("also").map(str::to_owned).collect(),
+            ip6: fields.text("ip6"),
         }
     }
 
@@ -58,6 +60,7 @@ impl NamesForm {
             mac: own.and_then(|own| own.mac).map_or_else(String::new, |mac| mac.to_string()),
             aliases: own.map(|own| own.aliases.join(" ")).unwrap_or_default(),
             also: attachments.iter().filter(|one| one.network != first).map(|one| one.network.clone()).collect(),
+            ip6: own.and_then(|own| own.ip6).map_or_else(String::new, |ip| ip.to_string()),
         }
     }
 
@@ -98,11 +101,13 @@ impl NamesForm {
         let ip = complaints.read(rule, &self.ip, |text| text.parse::<Ipv4Addr>().ok());
         let mac =
             complaints.read(("ma", "networks-mac", "launch-mac-wrong"), &self.mac, |text| text.parse::<Mac>().ok());
+        let rule = ("i6", "launch-ip6", "launch-ip6-wrong");
+        let ip6 = complaints.read(rule, &self.ip6, |text| text.parse::<Ipv6Addr>().ok());
         let (aliases, own) = (words(&self.aliases), known(&mode));
-        let first = NetworkAttachment { ip, mac, aliases, ..own };
+        let first = NetworkAttachment { ip, ip6, mac, aliases, ..own };
         let mut places = Vec::new();
         if !matches!(made.network, NetworkMode::Bridge | NetworkMode::Named(_)) {
-            if !self.also.is_empty() || first.ip.is_some() || first.mac.is_some() || !first.aliases.is_empty() {
+            if !self.also.is_empty() || first != (NetworkAttachment { network: mode, ..NetworkAttachment::default() }) {
                 complaints.say("ip", "address", "launch-network-alone");
             }
             return places;
@@ -124,6 +129,7 @@ impl NamesForm {
     pub fn places_inputs(&self, t: Texts) -> Vec<Input> {
         vec![
             Input::text("ip", "ip", t.get("address"), &self.ip).hint(t.get("networks-ip-hint")),
+            Input::text("i6", "ip6", t.get("launch-ip6"), &self.ip6).hint(t.get("launch-ip6-hint")),
             Input::text("ma", "mac", t.get("networks-mac"), &self.mac),
             Input::text("al", "aliases", t.get("networks-names"), &self.aliases).hint(t.get("networks-names-hint")),
         ]
@@ -163,7 +169,7 @@ mod tests {
     #[test]
     fn names_and_places_come_back_as_they_went() {
         let text = "hostname=web&domainname=lan&dns=1.1.1.1+9.9.9.9&dns_search=lan&dns_options=ndots%3A1\
-                    &hosts=db%3A10.0.0.2%0D%0Aup%3Dhost-gateway&ip=172.30.0.9&mac=02:42:ac:11:00:02&aliases=api+front\
+                    &hosts=db%3A10.0.0.2%0D%0Aup%3Dhost-gateway&ip=172.30.0.9&ip6=fd00%3A%3A9&mac=02:42:ac:11:00:02&aliases=api+front\
                     &also=back&also=shop";
         let (request, wrong) = made("shop", text);
         assert_eq!(wrong, [""; 0]);
@@ -178,8 +184,8 @@ mod tests {
 
     #[test]
     fn each_wrong_one_is_named() {
-        let text = "hosts=db&dns=here&ip=1.2.3&mac=x";
-        assert_eq!(made("shop", text).1, ["dn", "ho", "ip", "ma"]);
+        let text = "hosts=db&dns=here&ip=1.2.3&mac=x&ip6=1.2.3.4";
+        assert_eq!(made("shop", text).1, ["dn", "ho", "ip", "ma", "i6"]);
         assert_eq!(made("none", "aliases=a").1, ["ip"]);
         assert_eq!(made("bridge", "also=shop").0.networks.len(), 1);
     }

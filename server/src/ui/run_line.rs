@@ -90,7 +90,7 @@ impl RunLine {
         let mode = request.network.to_string();
         let others = request.networks.iter().any(|one| one.network != mode);
         let own = request.networks.iter().find(|one| one.network == mode);
-        if others {
+        if others || own.is_some_and(|own| own.gw_priority != 0) {
             let alone = NetworkAttachment { network: mode.clone(), ..NetworkAttachment::default() };
             self.value("--network", network(own.unwrap_or(&alone)));
             self.each("--network", request.networks.iter().filter(|one| one.network != mode).map(network));
@@ -100,6 +100,7 @@ impl RunLine {
             }
             if let Some(own) = own {
                 self.given("--ip", own.ip);
+                self.given("--ip6", own.ip6);
                 self.given("--mac-address", own.mac);
                 self.each("--network-alias", &own.aliases);
             }
@@ -278,14 +279,15 @@ fn port(port: &PortBinding) -> String {
 
 /// In the client's longer way, which says all of one network in one value.
 fn network(place: &NetworkAttachment) -> String {
-    if place.ip.is_none() && place.mac.is_none() && place.aliases.is_empty() {
-        return place.network.clone();
-    }
     let mut parts = vec![format!("name={}", place.network)];
     parts.extend(place.aliases.iter().map(|alias| format!("alias={alias}")));
     parts.extend(place.ip.map(|ip| format!("ip={ip}")));
+    parts.extend(place.ip6.map(|ip| format!("ip6={ip}")));
     parts.extend(place.mac.map(|mac| format!("mac-address={mac}")));
-    csv(&parts)
+    if place.gw_priority != 0 {
+        parts.push(format!("gw-priority={}", place.gw_priority));
+    }
+    if parts.len() == 1 { place.network.clone() } else { csv(&parts) }
 }
 
 /// As after `-v` where that says it, else as after `--mount`.
@@ -421,6 +423,12 @@ mod tests {
             ..CreateContainer::default()
         };
         assert_eq!(text(&request), "docker run -d --network shop --network-alias api web");
+        request.networks[0].ip6 = Some(std::net::Ipv6Addr::LOCALHOST);
+        assert_eq!(text(&request), "docker run -d --network shop --ip6 ::1 --network-alias api web");
+        request.networks[0].gw_priority = 5;
+        let wanted = "docker run -d --network name=shop,alias=api,ip6=::1,gw-priority=5 web";
+        assert_eq!(text(&request), wanted);
+        (request.networks[0].ip6, request.networks[0].gw_priority) = (None, 0);
         request.networks.push(place("back", "b"));
         assert_eq!(text(&request), "docker run -d --network name=shop,alias=api --network name=back,alias=b web");
     }
