@@ -53,7 +53,7 @@ use crate::{
 };
 
 /// Containers that are asked after at a time: a monitor that hangs or a state that is slow to sync keeps few others waiting.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 128;
 
 /// How long a monitor that is going may take for it.
 const GOING: Duration = Duration::from_secs(5);
