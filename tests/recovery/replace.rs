@@ -20,8 +20,28 @@ pub fn tests(mut suite: Suite) -> Suite {
             }
         }
     }
+    for step in INNER.iter().copied() {
+        for how in ["kill", "error"] {
+            suite = suite.alone(&format!("{step}_{how}_while_replaced"), move || anew(step, how));
+        }
+    }
     suite.alone("a_replaced_container_stays_down_when_the_server_starts", stays_down)
 }
+
+/// Steps of the verbs within.
+const INNER: &[&str] = &[
+    "create.folder",
+    "create.record",
+    "stop.signalled",
+    "rename.record",
+    "start.prepared",
+    "start.launched",
+    "start.network",
+    "start.go",
+];
+
+/// Killed there, the new one runs already.
+const LATE: &[&str] = &["start.go", "replace.started", "replace.kept"];
 
 /// Somebody who is signed in on the pages.
 struct Person {
@@ -176,7 +196,7 @@ fn anew(step: &str, how: &str) {
     }
     darsena.restart();
     let new = is_new(&docker, &own);
-    assert_eq!(new, how == "kill" && ["replace.started", "replace.kept"].contains(&step), "{step}");
+    assert_eq!(new, how == "kill" && LATE.contains(&step), "{step}");
     assert_eq!(names(&docker, true).len(), if new { 2 } else { 1 });
     if !new {
         assert_eq!(replace(&darsena), Some(StatusCode::SEE_OTHER));
@@ -199,7 +219,7 @@ fn back(step: &str, how: &str) {
     }
     darsena.restart();
     let new = is_new(&docker, &own);
-    assert_eq!(new, how != "kill" || !["replace.started", "replace.kept"].contains(&step), "{step}");
+    assert_eq!(new, how != "kill" || !LATE.contains(&step), "{step}");
     assert_eq!(names(&docker, true).len(), 2, "the other is kept");
     assert_eq!(go_back(&darsena), Some(StatusCode::SEE_OTHER));
     assert_eq!(is_new(&docker, &own), !new);

@@ -17,9 +17,12 @@ const REVIEW: &str = ".submit button.primary";
 
 fn run(docker: &Docker) {
     docker.run_with(&["load"], &busybox_archive("test:1")).ok();
+    docker.run(&["network", "create", "--subnet", "10.77.0.0/24", "quay"]).ok();
+    docker.run(&["network", "create", "back"]).ok();
+    let place = ["--network", "name=quay,alias=front,ip=10.77.0.9", "--network", "back"];
     let more = ["-e", "GREETING=hello", "-m", "32m", "-v", "data:/d", "-v", "/own", "-p", "8099:80", "--init"];
     let health = ["--health-cmd", "true", "--health-interval", "1s", "--stop-timeout", "0", "test:1", "sleep", "1000"];
-    docker.run(&[&["run", "-d", "--name", "shop"], &more[..], &health[..]].concat()).ok();
+    docker.run(&[&["run", "-d", "--name", "shop"], &place[..], &more[..], &health[..]].concat()).ok();
 }
 
 fn inspect(docker: &Docker, format: &str) -> String {
@@ -27,6 +30,9 @@ fn inspect(docker: &Docker, format: &str) -> String {
 }
 
 const ASKED: &str = "{{.HostConfig.Memory}} {{index .Config.Env 1}} {{.State.Status}} {{.HostConfig.Init}}";
+/// Its places in networks.
+const PLACES: &str =
+    "{{range $name, $one := .NetworkSettings.Networks}}{{$name}} {{$one.IPAMConfig}} {{$one.Aliases}};{{end}}";
 const VOLUMES: &str = "{{range .Mounts}}{{.Name}} {{.Destination}};{{end}}";
 
 fn with_script() {
@@ -39,6 +45,8 @@ fn with_script() {
         set_up(&browser, &darsena).await;
         browser.present(1440, 900, Look::Light).await;
         let (id, volumes) = (inspect(&docker, "{{.Id}}"), inspect(&docker, VOLUMES));
+        let places = inspect(&docker, PLACES);
+        assert!(places.contains("back") && places.contains("10.77.0.9"), "{places}");
         browser.open(&darsena.url("/containers/shop")).await;
         browser.click(".head details.menu summary").await;
         browser.click(".head a[href='/containers/shop/edit']").await;
@@ -63,6 +71,8 @@ fn with_script() {
         browser.until(".note[role=status]", "shop was made anew").await;
         assert_eq!(inspect(&docker, ASKED), "50331648 GREETING=good day running true");
         assert_eq!(inspect(&docker, VOLUMES), volumes, "the same volumes");
+        assert_eq!(inspect(&docker, PLACES), places, "the same networks");
+        assert_eq!(inspect(&docker, "{{.NetworkSettings.Networks.quay.IPAddress}}"), "10.77.0.9");
         assert_ne!(inspect(&docker, "{{.Id}}"), id);
         browser.until("#versions", "shop-previous-").await;
         browser.assert_fits().await;
@@ -79,6 +89,7 @@ fn with_script() {
         browser.click(REVIEW).await;
         browser.click(SAVE).await;
         browser.until(".note.bad", "/no/such/program").await;
+        browser.find(".field:has(#cm) .err").await;
         browser.shoot(&shots(), "edit-failed").await;
         assert_eq!((inspect(&docker, "{{.Id}}"), inspect(&docker, "{{.State.Status}}")), (now, "running".into()));
         assert_eq!(docker.run(&["ps", "-aq"]).ok().lines().count(), 2, "nothing is left of it");
@@ -106,6 +117,7 @@ fn with_script() {
     });
     docker.run(&["rm", "-f", "-v", "shop"]).ok();
     docker.run(&["volume", "rm", "data"]).ok();
+    docker.run(&["network", "rm", "quay", "back"]).ok();
     darsena.assert_clean();
 }
 
@@ -142,6 +154,7 @@ fn without_script() {
         docker.run(&["rm", "-f", "-v", name]).ok();
     }
     docker.run(&["volume", "rm", "data"]).ok();
+    docker.run(&["network", "rm", "quay", "back"]).ok();
     darsena.assert_clean();
 }
 

@@ -200,8 +200,12 @@ impl Engine {
         self.undo_switch(old, new, replacing).await?;
         if replacing.ran {
             match self.start_locked(old, Leave::given()).await {
-                Err(error) if error.kind() != ErrorKind::NotModified => return Err(error),
-                _ => {}
+                // Its stop had only begun: nobody wants it stopped.
+                Err(error) if error.kind() == ErrorKind::NotModified => {
+                    let status = old.set_status(|status| status.stopped_by_hand = false);
+                    self.write_status(old, status).await?;
+                }
+                started => started?,
             }
         }
         if replacing.paused && !old.state().is_paused() {

@@ -31,7 +31,7 @@ pub fn bytes(text: &str) -> Option<u64> {
     (value < u64::MAX as f64).then_some(value as u64)
 }
 
-/// Bytes as [`bytes`] reads them, in the largest unit that says them whole.
+/// Bytes as [`bytes()`] reads them, in the largest unit that says them whole.
 pub fn from_bytes(size: u64) -> String {
     for (power, unit) in [(40, "t"), (30, "g"), (20, "m"), (10, "k")] {
         if size > 0 && size.is_multiple_of(1 << power) {
@@ -63,7 +63,7 @@ pub fn time(text: &str) -> Option<Duration> {
     (total < u64::MAX as f64).then(|| Duration::from_nanos(total.round() as u64))
 }
 
-/// A time as [`time`] and Docker read it.
+/// A time as [`time()`] and Docker read it.
 pub fn from_time(time: Duration) -> String {
     let mut left = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let mut text = String::new();

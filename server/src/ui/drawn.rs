@@ -53,7 +53,7 @@ use crate::{
     },
 };
 
-fn page(t: Texts, title: &str, section: &'static str) -> Page {
+pub(in crate::ui) fn page(t: Texts, title: &str, section: &'static str) -> Page {
     let theme = std::env::var("DARSENA_DRAWN_THEME").unwrap_or_else(|_| "system".into());
     let tray: Vec<Item> =
         [operation(3, "running"), operation(2, "failed")].iter().map(|one| Item::new(one, t, now())).collect();

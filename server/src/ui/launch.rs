@@ -394,6 +394,8 @@ const BLAME: &[(&str, &str, &str)] = &[
     ("hostname", "hn", "container-hostname"),
     ("Healthcheck", "hc", "launch-health-command"),
     ("host port", "ph0", "launch-host-port"),
+    ("already allocated", "ph0", "launch-host-port"),
+    ("unable to start container process", "cm", "launch-command"),
     ("Duplicate mount point", "ms0", "nav-volumes"),
     ("mount", "ms0", "nav-volumes"),
     ("bind source", "ms0", "nav-volumes"),
@@ -428,7 +430,11 @@ pub async fn refuse_for(app: &App, signed: &Signed, form: LaunchForm, error: &Er
         ErrorKind::NotFound | ErrorKind::Conflict => StatusCode::UNPROCESSABLE_ENTITY,
         kind => status(kind),
     };
-    let wrong = vec![blame(signed.t, error)];
+    let mut wrong = blame(signed.t, error);
+    if form.edit && wrong.field == "main" {
+        wrong.label = signed.t.get("edit-do");
+    }
+    let wrong = vec![wrong];
     refuse(app, signed, form, wrong, code).await
 }
 
@@ -469,7 +475,40 @@ mod tests {
         assert_eq!(field("invalid capability: \"X\""), "ca");
         assert_eq!(field("sysctl \"a\" is not of the container's own namespaces"), "sy");
         assert_eq!(field("Minimum memoryswap limit should be larger than memory limit, see usage"), "ms");
+        assert_eq!(field("unable to start container process: exec: \"/x\": no such file"), "cm");
         assert_eq!(field("something else"), "main");
         assert_eq!(blame(Texts::default(), &Error::not_found("No such image: x")).field, "im");
+    }
+
+    /// A form like a privileged container's, for who administers or not.
+    fn privileged(may_open: bool) -> String {
+        let fields =
+            crate::ui::request::Fields::parse(b"image=web&privileged=on&devices=%2Fdev%2Ffuse%0D%0A%2Fdev%2Fnull");
+        let (form, t) = (LaunchForm::read(&fields), Texts::default());
+        let line = RunLine::new(&form.parse(t, None).0);
+        let page = NewPage {
+            page: crate::ui::drawn::page(t, "", "containers"),
+            t,
+            form,
+            wrong: Vec::new(),
+            presence: Presence::Missing,
+            known: Vec::new(),
+            volumes: Vec::new(),
+            networks: Vec::new(),
+            may_open,
+            line,
+            before: Vec::new(),
+            editing: String::new(),
+        };
+        page.render().expect("drawn")
+    }
+
+    #[test]
+    fn what_opens_to_the_host_is_for_administrators_and_never_dropped() {
+        let (theirs, others) = (privileged(true), privileged(false));
+        assert!(theirs.contains(r#"id="pr" name="privileged" checked"#) && theirs.contains(r#"id="de""#));
+        assert!(!others.contains(r#"id="pr""#) && !others.contains(r#"id="de""#));
+        assert!(others.contains(r#"<input type="hidden" name="privileged" value="on">"#), "{others}");
+        assert!(others.contains("<input type=\"hidden\" name=\"devices\" value=\"/dev/fuse\n/dev/null\">"));
     }
 }

@@ -385,8 +385,8 @@ fn is_container_name(name: &str) -> bool {
         && !["new", "bulk", "prune"].contains(&name)
 }
 
-/// As [`host_of`] reads it.
-fn shown_host(port: &PortBinding) -> String {
+/// As [`host_of`] reads it, and as it stands before the container\'s port after `-p`.
+pub(in crate::ui) fn shown_host(port: &PortBinding) -> String {
     let address = |ip: IpAddr| if ip.is_ipv6() { format!("[{ip}]:") } else { format!("{ip}:") };
     port.host_ip.map_or_else(String::new, address) + &port.host_ports()
 }

@@ -8,6 +8,7 @@ use runtime::request::{
 };
 
 use super::{
+    launch_form::shown_host,
     launch_isolation::{device_line, ipc_word, pid_word},
     launch_limits::ulimit_line,
     shell::{quote, shell_line},
@@ -264,10 +265,9 @@ fn pairs(all: &std::collections::BTreeMap<String, String>) -> impl Iterator<Item
 }
 
 fn port(port: &PortBinding) -> String {
-    let host = match (port.host_ip, port.host_ports()) {
-        (None, ports) if ports.is_empty() => String::new(),
-        (None, ports) => format!("{ports}:"),
-        (Some(ip), ports) => format!("{ip}:{ports}:"),
+    let host = match shown_host(port) {
+        host if host.is_empty() => host,
+        host => host + ":",
     };
     let number = port.container.port;
     match port.container.protocol.to_string().as_str() {
