@@ -588,6 +588,20 @@ fn other_firewalls_that_drop_are_told() {
         let told = warnings().expect("looked");
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains("ip filter") && told[0].contains("FORWARD"), "{told:?}");
+        run("nft", "flush ruleset");
+        // What iptables of before nf_tables made, where the kernel still has it.
+        for (program, words) in [("iptables-legacy", "reached by published"), ("ip6tables-legacy", "by IPv6")] {
+            let legacy = |arguments: &str| Command::new(program).args(arguments.split(' ')).output();
+            if !legacy("-P FORWARD DROP").is_ok_and(|output| output.status.success()) {
+                continue;
+            }
+            let told = warnings().expect("looked");
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].contains("legacy firewall") && told[0].contains(words), "{told:?}");
+            run(program, "-A FORWARD -j ACCEPT");
+            run(program, "-P FORWARD ACCEPT");
+            assert_eq!(warnings().expect("looked"), Vec::<String>::new(), "only the policy counts");
+        }
     });
 }
 

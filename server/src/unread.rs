@@ -102,8 +102,8 @@ mod tests {
         let mut client = TcpStream::connect(address).await.unwrap();
         for _ in 0..2 {
             client.write_all(b"POST / HTTP/1.1\r\nhost: d\r\ncontent-length: 8388608\r\n\r\n").await.unwrap();
-            for _ in 0..128 {
-                client.write_all(&[b'x'; 65536]).await.unwrap();
+            for _ in 0..1024 {
+                client.write_all(&[b'x'; 8192]).await.unwrap();
             }
             let mut answer = Vec::new();
             while !answer.ends_with(b"\r\n\r\nno") {

@@ -39,7 +39,7 @@ fn asked_wrongly(darsena: &mut Darsena) {
     assert_eq!(docker.run(&["run", "--rm", "--runtime", "runc", IMAGE, "echo", "as ever"]).ok(), "as ever");
     let id = start(&docker, &[], "exec sleep 1000");
     let exec = docker.run(&["exec", "-u", "nouser", &id, "true"]);
-    let said = exec.fails();
+    let said = exec.text();
     assert!(exec.code == 126 && said.contains("unable to find user nouser") && !said.contains("(request"), "{said}");
     remove(&docker, &id);
 }

@@ -289,4 +289,26 @@ fn macvlan(darsena: &mut Darsena) {
         docker.run(&["network", "rm", name]).ok();
     }
     assert!(darsena.space().output("ip", &["-o", "link"]).contains("wan0"), "the host's own link stays");
+    // In the mode private they don't reach each other; and an interface that went is said.
+    darsena.space().output("ip", &["link", "add", "up0", "type", "veth", "peer", "name", "up1"]);
+    for name in ["up0", "up1"] {
+        darsena.space().output("ip", &["link", "set", name, "up"]);
+    }
+    let shut = ["-o", "parent=up0", "-o", "macvlan_mode=private", "--subnet", "10.68.0.0/24", "shut"];
+    docker.run(&[&["network", "create", "-d", "macvlan"][..], &shut].concat()).ok();
+    let error = docker.run(&["network", "create", "-d", "macvlan", "-o", "parent=up0", "x"]).code(1).fails();
+    assert!(error.contains("network shut is already using parent interface up0"), "{error}");
+    for name in ["one", "two"] {
+        start(&docker, &["--network", "shut", "--name", name], "exec sleep 1000");
+    }
+    darsena.space().output("ip", &["address", "add", "10.68.0.1/24", "dev", "up1"]);
+    assert!(pings(darsena, "one", "10.68.0.1") && !pings(darsena, "one", "10.68.0.3"));
+    darsena.space().output("ip", &["link", "del", "up0"]);
+    docker.run(&["stop", "-t", "0", "one"]).ok();
+    let error = docker.run(&["start", "one"]).code(1).fails();
+    assert!(error.contains("the network shut needs the interface up0, which this host does not have"), "{error}");
+    for name in ["one", "two"] {
+        remove(&docker, name);
+    }
+    docker.run(&["network", "rm", "shut"]).ok();
 }

@@ -2,12 +2,15 @@
 
 use std::fs;
 
-use harness::{Darsena, Docker, Output, Suite};
+use harness::{Darsena, Docker, Output, Settings, Suite};
 
 use crate::{IMAGE, inspect};
 
 pub fn tests(suite: Suite) -> Suite {
-    suite.test("networks_outlive_the_server", outlive).test("networks_come_back_after_a_reboot", reboot)
+    suite
+        .test("networks_outlive_the_server", outlive)
+        .test("networks_come_back_after_a_reboot", reboot)
+        .test("a_macvlan_that_is_cut_off_leaves_its_interface", macvlan)
 }
 
 /// Its bridge has a name of its own: it can be made again only when nothing of it is left.
@@ -145,4 +148,37 @@ fn reboot(darsena: &mut Darsena) {
     docker.run(&["network", "rm", "lan"]).ok();
     docker.run(&["rm", "-f", "one"]).ok();
     docker.run(&["network", "rm", "kept"]).ok();
+}
+
+/// What a half-made or half-removed macvlan is upon is the host's, and stays.
+fn macvlan(darsena: &mut Darsena) {
+    let docker = darsena.docker();
+    let make = |docker: &Docker| {
+        let wished = ["-d", "macvlan", "-o", "parent=wan0", "--subnet=192.0.2.0/24", "--gateway=192.0.2.2", "lan"];
+        docker.run(&[&["network", "create"][..], &wished].concat())
+    };
+    let stays = |darsena: &Darsena| {
+        let link = darsena.space().output("ip", &["-o", "-4", "address", "show", "dev", "wan0"]);
+        assert!(link.contains("192.0.2.1/24"), "{link}");
+    };
+    for step in ["network.staged", "network.bridge", "network.firewall"] {
+        darsena.restart_with(&Settings::failing_at(step));
+        make(&docker).fails();
+        darsena.wait();
+        darsena.restart();
+        stays(darsena);
+        assert!(!names(&docker).contains("lan"), "{step}");
+    }
+    for step in ["network.withdrawn", "network.unlinked"] {
+        make(&docker).ok();
+        darsena.restart_with(&Settings::failing_at(step));
+        docker.run(&["network", "rm", "lan"]).fails();
+        darsena.wait();
+        darsena.restart();
+        stays(darsena);
+        assert!(!names(&docker).contains("lan"), "{step}");
+    }
+    make(&docker).ok();
+    docker.run(&["run", "--rm", "--network", "lan", IMAGE, "ping", "-c", "1", "-W", "5", "192.0.2.2"]).ok();
+    docker.run(&["network", "rm", "lan"]).ok();
 }

@@ -27,6 +27,7 @@ const NETWORK: &str = "weight";
 pub fn tests(suite: Suite) -> Suite {
     suite
         .test("a_hundred_outlive_the_server_and_lose_no_line", outlive)
+        .test("many_hung_monitors_are_given_up_together", hung)
         .test("of_a_hundred_a_reboot_brings_back_those_that_are_to_run", reboot)
 }
 
@@ -162,6 +163,26 @@ fn outlive(darsena: &mut Darsena) {
         assert!(to > 30, "w{number} has counted to {to}");
         assert!(format!("{lines}\n") == counted(to), "w{number} has lost or doubled lines:\n{told}");
     }
+    remove(darsena);
+}
+
+/// Each is waited for a while. One after the other, the server would not be ready within the harness' deadline.
+fn hung(darsena: &mut Darsena) {
+    let (all, _) = crowd(darsena, |_| "no");
+    let hangs = |one: &One| one.number.is_multiple_of(3);
+    for one in all.iter().filter(|one| hangs(one)) {
+        kill(parent(Pid::from_raw(one.pid)), Signal::SIGSTOP).unwrap();
+    }
+    let began = Instant::now();
+    darsena.restart();
+    println!("ready {:.2?} after {} monitors hung", began.elapsed(), all.iter().filter(|one| hangs(one)).count());
+    each(darsena, |api, number| {
+        if !hangs(&all[number]) {
+            return assert_eq!(One::of(api, number), all[number]);
+        }
+        let state = api.json("GET", &format!("/v1.48/containers/w{number}/json"), "")["State"].take();
+        assert_eq!((state["Status"].as_str(), state["ExitCode"].as_i64()), (Some("exited"), Some(137)), "{state}");
+    });
     remove(darsena);
 }
 

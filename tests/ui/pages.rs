@@ -93,7 +93,9 @@ fn every_page() {
         ])
         .ok();
     docker.run(&["run", "--name", "a-container-with-quite-a-long-name-that-has-ended", image, "false"]).fails();
-    docker.run(&["network", "create", "--internal", "--label", "tier=back", "a-network-with-quite-a-long-name"]).ok();
+    docker
+        .run(&["network", "create", "--internal", "--ipv6", "--label", "tier=back", "a-network-with-quite-a-long-name"])
+        .ok();
     docker.run(&["network", "connect", "--alias", "api", "a-network-with-quite-a-long-name", "runs"]).ok();
     darsena.space().relay(8080);
     darsena.space().inside_neighbour(|| async {

@@ -139,6 +139,21 @@ impl Layout {
     }
 }
 
+/// The host's part of a reading.
+#[derive(Clone, Copy, Debug)]
+pub struct HostUse {
+    /// Time all processors have run, in ns, and how many there are.
+    cpu: (u64, u32),
+    memory_bytes: u64,
+}
+
+impl HostUse {
+    /// As it is now.
+    pub fn read() -> Result<Self> {
+        Ok(Self { cpu: files::host_cpu()?, memory_bytes: files::host_memory()? })
+    }
+}
+
 impl Cgroup {
     /// How a process gets in.
     pub fn join(&self) -> CgroupJoin {
@@ -161,14 +176,18 @@ impl Cgroup {
 
     /// What its processes use and have used. Network counters are not the kernel's to know here; they stay empty.
     pub fn stats(&self) -> Result<Stats> {
+        self.stats_beside(&HostUse::read()?)
+    }
+
+    /// The same, when the host's part is known: it is the same for all that are read at the same time.
+    pub fn stats_beside(&self, host: &HostUse) -> Result<Stats> {
         let mut stats = match self {
             Self::V1(group) => group.stats(),
             Self::V2(group) => group.stats(),
         }?;
-        (stats.host_cpu_ns, stats.online_cpus) = files::host_cpu()?;
-        let host = files::host_memory()?;
-        if stats.memory_limit_bytes == 0 || stats.memory_limit_bytes > host {
-            stats.memory_limit_bytes = host;
+        (stats.host_cpu_ns, stats.online_cpus) = host.cpu;
+        if stats.memory_limit_bytes == 0 || stats.memory_limit_bytes > host.memory_bytes {
+            stats.memory_limit_bytes = host.memory_bytes;
         }
         Ok(stats)
     }

@@ -14,7 +14,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::{
+    future::{BoxFuture, FutureExt as _},
+    stream::{self, StreamExt as _},
+};
 use serde::{Deserialize, Serialize};
 use tokio_util::task::TaskTracker;
 
@@ -48,6 +51,9 @@ use crate::{
     view::{ContainerState, Endpoint, HostInfo, Verdict},
     volume,
 };
+
+/// Containers that are asked after at a time: a monitor that hangs or a state that is slow to sync keeps few others waiting.
+const AT_ONCE: usize = 128;
 
 /// How long a monitor that is going may take for it.
 const GOING: Duration = Duration::from_secs(5);
@@ -133,16 +139,21 @@ impl Engine {
             })
             .await?;
             let engine = Self { inner: Arc::new(inner) };
-            let mut adopted = Vec::new();
-            for (record, status) in records {
-                let container = Arc::new(Container::new(record, status));
-                engine.remember_networks(&container);
-                engine.remember_replaced(&container);
-                engine.inner.table.insert(Arc::clone(&container));
-                if let Some(endpoints) = engine.adopt(&container).await {
-                    adopted.push((container, endpoints));
-                }
-            }
+            let containers: Vec<_> = records
+                .into_iter()
+                .map(|(record, status)| {
+                    let container = Arc::new(Container::new(record, status));
+                    engine.remember_networks(&container);
+                    engine.remember_replaced(&container);
+                    engine.inner.table.insert(Arc::clone(&container));
+                    container
+                })
+                .collect();
+            let asked = stream::iter(containers).map(|container| {
+                let engine = engine.clone();
+                async move { engine.adopt(&container).await.map(|endpoints| (container, endpoints)) }
+            });
+            let adopted: Vec<_> = asked.buffered(AT_ONCE).filter_map(std::future::ready).collect().await;
             engine.sweep(&paths, &adopted).await?;
             engine.reconnect(&adopted).await;
             for (container, _) in &adopted {

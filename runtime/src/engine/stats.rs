@@ -1,7 +1,10 @@
 //! `stats` and `resize`: one reading, one setting.
 
-use super::{Engine, blocking};
+use std::time::Instant;
+
+use super::{Engine, blocking, table::Container};
 use crate::{
+    cgroup::HostUse,
     error::{Error, ErrorKind, Result},
     id::ContainerId,
     view::Stats,
@@ -18,16 +21,38 @@ impl Engine {
             return Ok(Stats::default());
         }
         let engine = self.clone();
-        blocking(move || {
-            let mut stats = engine.cgroup(container.id().as_str()).stats()?;
-            for endpoint in container.status().endpoints() {
-                if let Some(counters) = engine.inner.network.counters(endpoint) {
-                    stats.networks.insert(endpoint.interface().to_owned(), counters);
-                }
+        blocking(move || engine.stats_now(&container, &HostUse::read()?)).await
+    }
+
+    /// One reading of each container that runs, with its moment, and without the kernel's memory.stat: some KiB each that
+    /// is no use to who keeps them. One that ends meanwhile has none.
+    ///
+    /// # Errors
+    /// The host's own use can't be read.
+    pub async fn stats_of_all(&self) -> Result<Vec<(ContainerId, Stats, Instant)>> {
+        let engine = self.clone();
+        // One after the other in one thread: handing each over would cost more than reading it.
+        let read = move || {
+            let host = HostUse::read()?;
+            let running = engine.inner.table.all().into_iter().filter(|one| one.state().is_running());
+            let readings = running.filter_map(|one| {
+                let mut stats = engine.stats_now(&one, &host).ok()?;
+                stats.memory_stat.clear();
+                Some((one.id().clone(), stats, Instant::now()))
+            });
+            Ok(readings.collect())
+        };
+        blocking(read).await
+    }
+
+    fn stats_now(&self, container: &Container, host: &HostUse) -> Result<Stats> {
+        let mut stats = self.cgroup(container.id().as_str()).stats_beside(host)?;
+        for endpoint in container.status().endpoints() {
+            if let Some(counters) = self.inner.network.counters(endpoint) {
+                stats.networks.insert(endpoint.interface().to_owned(), counters);
             }
-            Ok(stats)
-        })
-        .await
+        }
+        Ok(stats)
     }
 
     /// Sets its terminal's size in characters.

@@ -24,7 +24,10 @@ use super::{
     subnet::Subnet,
 };
 use crate::{
-    sys::netlink::{Message, Received, Socket},
+    sys::{
+        iptables,
+        netlink::{Message, Received, Socket},
+    },
     view::PublishedPort,
 };
 
@@ -385,9 +388,29 @@ pub fn warnings() -> io::Result<Vec<String>> {
         (drops && table != TABLE).then(|| {
             format!(
                 "the firewall table `{family} {table}` drops forwarded packets unless it has a rule for them (chain \
-                 {name}, policy drop): containers may not reach other hosts, nor be reached by published ports"
+                 {name}, policy drop): {}",
+                effect(*family == "ip6")
             )
         })
     });
-    Ok(dropping.collect())
+    // A table that can't be asked, say because it changes this moment, warns of nothing.
+    let legacy = [("iptables", false), ("ip6tables", true)]
+        .into_iter()
+        .filter(|(_, v6)| iptables::drops_forwarded(*v6).unwrap_or(false))
+        .map(|(name, v6)| {
+            format!(
+                "the legacy firewall ({name}, table filter) drops forwarded packets unless it has a rule for them (chain \
+                 FORWARD, policy DROP): {}",
+                effect(v6)
+            )
+        });
+    Ok(dropping.chain(legacy).collect())
+}
+
+fn effect(v6: bool) -> &'static str {
+    if v6 {
+        "containers may not reach other hosts by IPv6, nor be reached by ports published there"
+    } else {
+        "containers may not reach other hosts, nor be reached by published ports"
+    }
 }

@@ -4,6 +4,8 @@
 //! kernel's errno, nothing retries and nothing logs. It must know nothing of containers.
 
 pub mod bpf;
+#[cfg(feature = "engine")]
+pub mod iptables;
 pub mod memfd;
 pub mod mount;
 #[cfg(feature = "engine")]

@@ -133,3 +133,17 @@ pub async fn disconnect(app: &App, actor: &Actor, container: &str, network: &str
 fn called(app: &App, asked: &str) -> String {
     app.engine.network(asked).map_or_else(|_| asked.to_owned(), |network| network.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_s_lan_is_for_administrators() {
+        let request = |driver: &str| CreateNetwork { driver: driver.to_owned(), ..CreateNetwork::default() };
+        assert_eq!(need_to_make(&request("macvlan")), Right::Administer);
+        for driver in ["", "bridge"] {
+            assert_eq!(need_to_make(&request(driver)), Right::Operate);
+        }
+    }
+}

@@ -184,17 +184,10 @@ pub async fn keep_reading(app: App) {
 type Read = Vec<(ContainerId, Stats, Instant)>;
 
 async fn read_all(app: &App) -> Read {
-    let running = app.engine.containers().into_iter().filter(|one| one.state.is_running());
-    let mut read = Vec::new();
-    for one in running {
-        // A container that ended meanwhile has no reading.
-        if let Ok(mut stats) = app.engine.stats(&one.id).await {
-            // Some KiB that no chart shows, and that would be kept and copied for each container.
-            stats.memory_stat.clear();
-            read.push((one.id, stats, Instant::now()));
-        }
-    }
-    read
+    app.engine.stats_of_all().await.unwrap_or_else(|error| {
+        tracing::warn!("what containers use can't be read: {}", error.chain());
+        Vec::new()
+    })
 }
 
 /// Keeps what was used since the record before this one.
