@@ -91,7 +91,6 @@ impl Network {
         let (endpoint, reservations) = self.shared.state().admit(&network, request)?;
         let done = self.shared.plug(&endpoint, request).and_then(|()| self.publish(&endpoint));
         if let Err(error) = done {
-            unplug_inside(&endpoint, request.netns);
             self.undo_attach(&key);
             return Err(error);
         }
@@ -211,6 +210,7 @@ impl Shared {
             links.up(peer.name)?;
             lead(&mut links, inside, endpoint, &place)
         })
+        .inspect_err(|_| unplug_inside(endpoint, request.netns))
         .map_err(Error::kernel("the container's interface can't be configured"))
     }
 
