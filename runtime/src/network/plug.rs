@@ -120,6 +120,15 @@ impl Network {
         }
     }
 
+    /// Withdraws the ports of a container's place, which stays connected.
+    pub fn unpublish(&self, container: &ContainerId, endpoint: &Endpoint) -> Result<(), Error> {
+        let mut state = self.shared.state();
+        let Some(known) = state.attached.get_mut(&self.shared.key(container, endpoint)) else { return Ok(()) };
+        let before = known.clone();
+        known.ports.clear();
+        self.withdraw(&mut state, &[before])
+    }
+
     /// Makes a connected container's place its way out, by one version or both, and with the way out by IPv4 publishes its
     /// ports there.
     pub fn lead_out(&self, request: &AttachRequest<'_>) -> Result<(Endpoint, Vec<Reservation>), Error> {
