@@ -229,19 +229,42 @@ fn priority(darsena: &mut Darsena) {
     let docker = darsena.docker();
     docker.run(&["network", "create", "--subnet", "10.66.0.0/24", "near"]).ok();
     docker.run(&["network", "create", "--subnet", "10.67.0.0/24", "far"]).ok();
-    let id = docker.run(&["create", "--network", "near", IMAGE, "sleep", "1000"]).ok();
-    let body = json!({ "Container": id, "EndpointConfig": { "GwPriority": 5 } });
-    let (socket, body) = (darsena.socket(), body.to_string());
-    let asked = ["-sS", "-X", "POST", "-H", "Content-Type: application/json", "-d", &body, "-w", "%{http_code}"];
-    let to = ["--unix-socket", socket.to_str().unwrap(), "http://engine/v1.44/networks/far/connect"];
-    assert_eq!(darsena.space().output("curl", &[&asked[..], &to].concat()), "200");
+    let serve = "echo hello > /www/index.html; exec httpd -f -p 80 -h /www";
+    let made = ["create", "--network", "near", "-p", "8077:80", IMAGE, "sh", "-c", serve];
+    let id = docker.run(&made).ok();
+    let connect = |darsena: &Darsena, priority: i64| {
+        let body = json!({ "Container": id, "EndpointConfig": { "GwPriority": priority } }).to_string();
+        let socket = darsena.socket();
+        let asked = ["-sS", "-X", "POST", "-H", "Content-Type: application/json", "-d", &body, "-w", "%{http_code}"];
+        let to = ["--unix-socket", socket.to_str().unwrap(), "http://engine/v1.44/networks/far/connect"];
+        assert_eq!(darsena.space().output("curl", &[&asked[..], &to].concat()), "200");
+    };
+    let leads = |darsena: &Darsena, way: &str| {
+        let routes = within(darsena, &id, &["ip", "route"]).unwrap();
+        let ways: Vec<_> = routes.lines().filter(|line| line.starts_with("default")).map(str::trim).collect();
+        assert_eq!(ways, [way]);
+        for address in ["http://192.0.2.1:8077/", "http://127.0.0.1:8077/"] {
+            wait::eventually("the published port answers", || get(darsena, false, address));
+        }
+        assert_eq!(get(darsena, true, "http://192.0.2.1:8077/").as_deref(), Some("hello"));
+    };
+    let (near, far) = ("default via 10.66.0.1 dev eth0", "default via 10.67.0.1 dev eth1");
+    connect(darsena, 5);
     docker.run(&["start", &id]).ok();
-    let routes = within(darsena, &id, &["ip", "route"]).unwrap();
-    assert!(routes.contains("default via 10.67.0.1 dev eth1"), "{routes}");
+    leads(darsena, far);
     assert_eq!(place(&docker, &id, "far")["GwPriority"], json!(5));
     docker.run(&["network", "disconnect", "far", &id]).ok();
-    let routes = within(darsena, &id, &["ip", "route"]).unwrap();
-    assert!(routes.contains("default via 10.66.0.1 dev eth0"), "{routes}");
+    leads(darsena, near);
+    // One that comes takes the lead only with a higher priority, and with it the ports.
+    for (priority, way) in [(0, near), (7, far)] {
+        connect(darsena, priority);
+        leads(darsena, way);
+        darsena.kill9();
+        darsena.restart();
+        leads(darsena, way);
+        docker.run(&["network", "disconnect", "far", &id]).ok();
+        leads(darsena, near);
+    }
     remove(&docker, &id);
     for name in ["near", "far"] {
         docker.run(&["network", "rm", name]).ok();

@@ -23,7 +23,7 @@ use crate::{
     durable,
     error::{Error, ErrorKind, Result},
     fault,
-    network::AttachRequest,
+    network::{AttachRequest, Reservation},
     request::{NetworkAttachment, NetworkMode},
     view::{ContainerState, Endpoint},
 };
@@ -160,8 +160,8 @@ impl Engine {
     async fn connect_live(&self, container: &Arc<Container>, wanted: Wanted) -> Result<()> {
         let ContainerState::Running { pid, .. } = container.state() else { return Ok(()) };
         let status = container.status();
-        let (engine, it) = (self.clone(), Arc::clone(container));
-        let (endpoints, reservations) = blocking(move || {
+        let (engine, it, name) = (self.clone(), Arc::clone(container), wanted.network.name.clone());
+        let (endpoints, held, led) = blocking(move || {
             let netns = netns_of(pid)?;
             let mut endpoints: Vec<Endpoint> = status.endpoints().cloned().collect();
             let has = |v6: bool| endpoints.iter().any(|endpoint| engine.leads(endpoint, v6));
@@ -182,10 +182,68 @@ impl Engine {
                 endpoints.push(endpoint);
             }
             engine.tell_of_networks(&it, &endpoints, &netns, pid)?;
+            Ok((endpoints, held, leads))
+        })
+        .await?;
+        // One of a higher priority takes the lead from who has it.
+        let (next, next6) = ways_out(&self.places(container, &endpoints)?);
+        let is_it = |number: &usize| endpoints[*number].network == name;
+        let ways = (next.filter(|at| !led.v4 && is_it(at)), next6.filter(|at| !led.v6 && is_it(at)));
+        if ways == (None, None) {
+            return self.has_places(container, endpoints, held).await;
+        }
+        if ways.0.is_some()
+            && let Some(proxy) = container.set_proxy(None)
+        {
+            proxy.stop().await;
+        }
+        let (engine, it, mut endpoints, mut held) = (self.clone(), Arc::clone(container), endpoints, held);
+        let (endpoints, reservations) = blocking(move || {
+            let netns = netns_of(pid)?;
+            for endpoint in endpoints.iter_mut().filter(|endpoint| ways.0.is_some() && !endpoint.ports.is_empty()) {
+                engine.inner.network.unpublish(it.id(), endpoint)?;
+                endpoint.ports.clear();
+            }
+            held.append(&mut engine.give_the_lead(&it, &mut endpoints, ways, &netns)?);
+            engine.tell_of_networks(&it, &endpoints, &netns, pid)?;
             Ok((endpoints, held))
         })
         .await?;
         self.has_places(container, endpoints, reservations).await
+    }
+
+    /// Makes these places the ways out by IPv4 and IPv6; the first becomes the first of all.
+    fn give_the_lead(
+        &self,
+        container: &Container,
+        endpoints: &mut Vec<Endpoint>,
+        (next, next6): (Option<usize>, Option<usize>),
+        netns: &OwnedFd,
+    ) -> Result<Vec<Reservation>> {
+        let (wanted, record) = (self.places(container, endpoints)?, container.current());
+        let mut held = Vec::new();
+        for (number, endpoint) in endpoints.iter_mut().enumerate() {
+            let leads = Leads { v4: next == Some(number), v6: next6 == Some(number) };
+            if leads == Leads::default() {
+                continue;
+            }
+            let ports = if leads.v4 { published(&record, &wanted[number].network) } else { Vec::new() };
+            let request = AttachRequest {
+                container: &record.id,
+                name: &record.name,
+                netns: netns.as_fd(),
+                ports: &ports,
+                place: place(&record, &wanted[number], endpoint.interface(), leads),
+            };
+            let (led, mut reservations) = self.inner.network.lead_out(&request)?;
+            *endpoint = led;
+            held.append(&mut reservations);
+        }
+        if let Some(next) = next {
+            let first = endpoints.remove(next);
+            endpoints.insert(0, first);
+        }
+        Ok(held)
     }
 
     /// The kernel's part of a disconnect; nothing when it doesn't run. Without its way out it gets another one.
@@ -206,32 +264,9 @@ impl Engine {
             if let Some(network) = &gone.network_id {
                 engine.inner.network.disconnect(it.id(), network, Some(netns.as_fd()))?;
             }
-            let wanted = engine.places(&it, &left)?;
-            let (next, next6) = ways_out(&wanted);
-            let (led6, record) = (engine.led6(&gone), it.current());
-            let (next, next6) = (next.filter(|_| led), next6.filter(|_| led6));
-            let mut held = Vec::new();
-            for number in 0..left.len() {
-                let leads = Leads { v4: next == Some(number), v6: next6 == Some(number) };
-                if leads == Leads::default() {
-                    continue;
-                }
-                let ports = if leads.v4 { published(&record, &wanted[number].network) } else { Vec::new() };
-                let request = AttachRequest {
-                    container: it.id(),
-                    name: &record.name,
-                    netns: netns.as_fd(),
-                    ports: &ports,
-                    place: place(&record, &wanted[number], left[number].interface(), leads),
-                };
-                let (endpoint, mut reservations) = engine.inner.network.lead_out(&request)?;
-                left[number] = endpoint;
-                held.append(&mut reservations);
-            }
-            if let Some(next) = next {
-                let first = left.remove(next);
-                left.insert(0, first);
-            }
+            let (next, next6) = ways_out(&engine.places(&it, &left)?);
+            let ways = (next.filter(|_| led), next6.filter(|_| engine.led6(&gone)));
+            let held = engine.give_the_lead(&it, &mut left, ways, &netns)?;
             engine.tell_of_networks(&it, &left, &netns, pid)?;
             Ok((left, held))
         })
@@ -264,7 +299,7 @@ impl Engine {
         &self,
         container: &Arc<Container>,
         endpoints: Vec<Endpoint>,
-        reservations: Vec<crate::network::Reservation>,
+        reservations: Vec<Reservation>,
     ) -> Result<()> {
         if !reservations.is_empty() {
             container.set_proxy(Some(Proxy::start(reservations).map_err(failed)?));

@@ -91,7 +91,6 @@ impl Network {
         let (endpoint, reservations) = self.shared.state().admit(&network, request)?;
         let done = self.shared.plug(&endpoint, request).and_then(|()| self.publish(&endpoint));
         if let Err(error) = done {
-            unplug_inside(&endpoint, request.netns);
             self.undo_attach(&key);
             return Err(error);
         }
@@ -119,6 +118,15 @@ impl Network {
         if let Err(second) = self.withdraw(&mut state, &[endpoint]) {
             tracing::warn!(error = %second, "a failed attachment can't be undone");
         }
+    }
+
+    /// Withdraws the ports of a container's place, which stays connected.
+    pub fn unpublish(&self, container: &ContainerId, endpoint: &Endpoint) -> Result<(), Error> {
+        let mut state = self.shared.state();
+        let Some(known) = state.attached.get_mut(&self.shared.key(container, endpoint)) else { return Ok(()) };
+        let before = known.clone();
+        known.ports.clear();
+        self.withdraw(&mut state, &[before])
     }
 
     /// Makes a connected container's place its way out, by one version or both, and with the way out by IPv4 publishes its
@@ -211,6 +219,7 @@ impl Shared {
             links.up(peer.name)?;
             lead(&mut links, inside, endpoint, &place)
         })
+        .inspect_err(|_| unplug_inside(endpoint, request.netns))
         .map_err(Error::kernel("the container's interface can't be configured"))
     }
 

@@ -289,7 +289,7 @@ mod tests {
             "HostConfig": {
                 "AutoRemove": true, "NetworkMode": "none", "PublishAllPorts": true,
                 "PortBindings": {
-                    "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}, {"HostIp": "0.0.0.0", "HostPort": ""}],
+                    "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}, {"HostIp": "", "HostPort": ""}],
                     "53/udp": null
                 },
                 "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
@@ -399,15 +399,14 @@ mod tests {
             (json!({"SecurityOpt": ["apparmor=strict"]}), "apparmor=strict"),
             (json!({"Runtime": "kata"}), "--runtime"),
             (json!({"DeviceRequests": [{"Count": -1}]}), "--gpus"),
-            (json!({"PortBindings": {"80/tcp": [{"HostIp": "::1", "HostPort": "1"}]}}), "IPv6"),
             (json!({"PortBindings": {"80/sctp": []}}), "SCTP"),
         ] {
             let text = refusal(&json!({"Image": "a", "HostConfig": host}));
             assert!(text.contains("Unsupported") && text.contains(words), "{host}: {text}");
         }
-        let endpoint = json!({"IPAMConfig": {"IPv6Address": "fd00::2"}});
+        let endpoint = json!({"IPAMConfig": {"LinkLocalIPs": ["169.254.1.1"]}});
         let text = refusal(&json!({"Image": "a", "NetworkingConfig": {"EndpointsConfig": {"mine": endpoint}}}));
-        assert!(text.contains("Unsupported") && text.contains("--ip6"), "{text}");
+        assert!(text.contains("Unsupported") && text.contains("--link-local-ip"), "{text}");
     }
 
     #[test]
