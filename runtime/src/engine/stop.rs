@@ -95,6 +95,8 @@ impl Engine {
             if last {
                 self.note_stop(&container).await?;
             }
+            // Before it is sent: who hears of the end has heard of its reason.
+            self.tell("kill", &container, [("signal", number.to_string())]);
             match client.signal(number).await {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut && number == signal::KILL => {
                     return self.kill_hung(&container, &client, ends).await;
@@ -105,7 +107,6 @@ impl Engine {
                 }
                 Ok(()) => {}
             }
-            self.tell("kill", &container, [("signal", number.to_string())]);
             if last {
                 self.wake(&container).await;
             }
@@ -128,6 +129,7 @@ impl Engine {
         self.note_stop(container).await?;
         let first = signal.unwrap_or(container.record.resolved.stop_signal);
         let patience = timeout.or(container.record.request.stop_timeout).unwrap_or(PATIENCE);
+        self.tell("kill", container, [("signal", first.to_string())]);
         match client.signal(first).await {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 return self.kill_hung(container, &client, ends).await;
@@ -135,7 +137,6 @@ impl Engine {
             Err(error) => return self.ended_before(container, ends, error).await,
             Ok(()) => {}
         }
-        self.tell("kill", container, [("signal", first.to_string())]);
         self.wake(container).await;
         fault::point("stop.signalled").map_err(|error| Error::internal("the container could not be stopped", error))?;
         if self.ended(container, ends, patience).await {
@@ -148,8 +149,8 @@ impl Engine {
     pub(in crate::engine) async fn kill_locked(&self, container: &Arc<Container>, ends: u64) -> Result<()> {
         if let Ok(client) = container.running() {
             // The process may end at any time: a signal that finds none is what was wanted.
-            let sent = client.signal(signal::KILL).await;
             self.tell("kill", container, [("signal", signal::KILL.to_string())]);
+            let sent = client.signal(signal::KILL).await;
             self.wake(container).await;
             if sent.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
                 return self.kill_hung(container, &client, ends).await;
