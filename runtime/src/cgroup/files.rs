@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::{self, Write as _},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -74,6 +75,13 @@ pub fn write(path: &Path, value: &str) -> Result<()> {
     fs::write(path, value).map_err(|error| Error::at("write", path, error))
 }
 
+/// Writes several values, each in one piece.
+pub fn write_each(path: &Path, values: impl Iterator<Item = String>) -> Result<()> {
+    let failed = |error| Error::at("write", path, error);
+    let mut file = fs::File::options().write(true).open(path).map_err(failed)?;
+    values.into_iter().try_for_each(|value| file.write_all(value.as_bytes())).map_err(failed)
+}
+
 /// Makes a folder; there already is fine. Whatever the umask, others may pass: a container that mounts its cgroup
 /// namespace walks down to its group as an id that is nobody here.
 pub fn make_dir(path: &Path) -> Result<()> {
@@ -82,6 +90,17 @@ pub fn make_dir(path: &Path) -> Result<()> {
         _ => {}
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(|error| Error::at("open up", path, error))
+}
+
+/// Makes a folder in one that is mostly there already. See [`make_dir`].
+pub fn make_below(above: &Path, path: &Path) -> Result<()> {
+    match make_dir(path) {
+        Err(error) if error.is_gone() => {
+            make_dir(above)?;
+            make_dir(path)
+        }
+        made => made,
+    }
 }
 
 /// Removes a group's folder; gone already is fine. While processes are leaving, tries again.

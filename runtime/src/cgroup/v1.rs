@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Cgroup, block_io, current, devices,
-    files::{Error, Result, TICK_NS, field, fields, make_dir, read, write},
+    files::{Error, Result, TICK_NS, field, fields, make_below, make_dir, read, write, write_each},
     memory_and_swap, or_max, quota,
 };
 use crate::{
@@ -70,8 +70,7 @@ impl Group {
                 continue;
             }
             let above = part.hierarchy.mount.join(parent);
-            make_dir(&above)?;
-            make_dir(&part.dir)?;
+            make_below(&above, &part.dir)?;
             if part.hierarchy.has("cpuset") {
                 // Without these no process may join; new groups have none.
                 for file in ["cpuset.cpus", "cpuset.mems"] {
@@ -81,9 +80,8 @@ impl Group {
             }
             if part.hierarchy.has("devices") && !devices.contains(&DeviceRule::ALL) {
                 write(&part.dir.join("devices.deny"), "a")?;
-                for rule in devices::allowed().into_iter().chain(devices.iter().flat_map(devices::lines)) {
-                    write(&part.dir.join("devices.allow"), &rule)?;
-                }
+                let rules = devices::allowed().into_iter().chain(devices.iter().flat_map(devices::lines));
+                write_each(&part.dir.join("devices.allow"), rules)?;
             }
         }
         group.limit(limits)?;
