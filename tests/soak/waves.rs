@@ -11,14 +11,16 @@ use crate::crowd::{Crowd, MANY, Member, NETWORK, asking};
 
 const ASKED: [&str; 2] = ["/_ping", "/v1.48/containers/json?all=1"];
 const WAVES: usize = 10;
-/// What is made once and kept (pools, arenas, the journal of events) is there after this many.
+/// What is made once and kept, as pools are, is there after this many.
 const SETTLED: usize = 2;
-/// What the server may have more of after the last wave than after the second: 20 KiB for each container between them,
-/// about what one costs in memory while it is there. What grows without being lost: the journal of past events, 4096 of
-/// some hundred bytes to a KiB each, is full after the sixth wave; and the allocator's arenas, as many as eight a core,
-/// come to the size that the worst moment asks of each. Seen over thirty waves: 8 to 11 MiB from the second to the tenth,
-/// 2 MiB to the twentieth, half a MiB to the thirtieth.
-const GROWTH: u64 = 16 << 20;
+/// The journal of past events, 4096 of some hundred bytes to a KiB each, is full after this many: memory is compared from
+/// here on.
+const FULL: usize = 6;
+/// What the server may have more of after the last wave than after the sixth: 30 KiB for each container between them,
+/// somewhat more than one costs in memory while it is there. What grows without being lost are the allocator's arenas, as
+/// many as eight a core, which come to the size that the worst moment asks of each. Seen over thirty waves: 8 to 11 MiB
+/// from the second to the tenth, 2 MiB to the twentieth, half a MiB to the thirtieth.
+const GROWTH: u64 = 12 << 20;
 
 pub fn tests(suite: Suite) -> Suite {
     suite
@@ -43,7 +45,7 @@ fn hundred(darsena: &mut Darsena) {
         crowd.all(Member::create);
         let ([slowest, _], asked) = asking(darsena, &ASKED, || crowd.all(Member::start));
         println!("start of {MANY} at once: {slowest:.2?}; meanwhile [answers, longest]: {asked:.2?}");
-        assert!(asked.iter().all(|(answered, _)| *answered > 2), "{asked:?}");
+        assert!(asked.iter().all(|(answered, _)| *answered > 0), "{asked:?}");
         crowd.addresses();
         crowd.all(Member::end);
         crowd.all(Member::remove);
@@ -95,12 +97,14 @@ fn waves(darsena: &Darsena) {
         assert!(asked.iter().all(|(answered, _)| *answered > 0), "{asked:?}");
     };
     ask_meanwhile(SETTLED);
-    let (memory, kept, threads) = (anonymous(darsena.pid()), settled(darsena), own_threads(darsena));
-    ask_meanwhile(WAVES);
+    let (kept, threads) = (settled(darsena), own_threads(darsena));
+    ask_meanwhile(FULL - SETTLED);
+    let memory = anonymous(darsena.pid());
+    ask_meanwhile(WAVES - FULL);
     let now = settled(darsena);
     let more: Vec<_> = now.iter().filter(|(name, count)| **count > kept[*name]).collect();
     assert!(more.is_empty(), "more than after wave {SETTLED}: {more:?}; then: {kept:?}");
-    assert_eq!(own_threads(darsena), threads);
+    eventually("no thread that was not there", || (own_threads(darsena) == threads).then_some(()));
     let grown = anonymous(darsena.pid()).saturating_sub(memory);
-    assert!(grown < GROWTH, "the server grew by {} KiB in {} waves", grown >> 10, WAVES - SETTLED);
+    assert!(grown < GROWTH, "the server grew by {} KiB in {} waves", grown >> 10, WAVES - FULL);
 }
